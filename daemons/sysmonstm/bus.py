@@ -1,0 +1,235 @@
+"""The Redis names, and how a reader follows the fleet through them without missing anything.
+
+Current state lies in hashes; changes come by Pub/Sub, which is at most once. So every publish of an aggregator carries
+its epoch and a number that grows by one, and holds only what the hashes held before it. A reader subscribes, reads the
+hashes, and applies what is newer; where a number is missing, or an epoch starts in the middle, it reads them again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum, auto
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from sysmon.v1 import bus_pb2, ingest_pb2
+from sysmonstm import logs
+from sysmonstm.config import UserError
+from sysmonstm.metric import Layout
+from sysmonstm.wire import layout_from_wire
+
+FRAMES = "sysmon:frames"  # hash: machine -> LiveFrame
+HELLOS = "sysmon:machines"  # hash: machine -> Hello
+LAYOUTS = "sysmon:layouts"  # hash: layout id -> Layout
+EPOCHS = "sysmon:epochs"  # hash: epoch -> number of its last publish
+GENERATION = "sysmon:generation"  # string: any; gone or another where Redis has lost its hashes since it was last seen
+LIVE = "sysmon:live"  # channel: LiveBatch
+EVENTS = "sysmon:events"  # channel: JSON objects, as /api/events shows them
+
+HEARTBEAT_SECONDS = 1.0
+REDIS_TIMEOUT_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+# After this many new layouts a reader reads the hashes anew: aggregators take those out that are no longer in use.
+MAX_NEW_LAYOUTS = 1000
+
+log = logs.logger(__name__)
+
+
+def connect(url: str) -> Redis:
+    """A client for the address; nothing is sent yet. It never retries by itself: its callers decide."""
+    try:
+        return Redis.from_url(
+            url,
+            socket_timeout=REDIS_TIMEOUT_SECONDS,
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError:
+        # What it says may quote the password.
+        raise UserError("REDIS_URL is no address of a Redis; one looks like redis://localhost:6379") from None
+
+
+def heed_cancellation() -> None:
+    """Raise CancelledError if the running task was cancelled: for loops that call Redis, once a round.
+
+    redis-py sends within `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that comes as it ends.
+    """
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
+
+
+class State(StrEnum):
+    """Whether a machine's samples come."""
+
+    UP = "up"
+    SILENT = "silent"  # three intervals and at least 10 s without a sample, by the aggregator's clock
+    WAITING = "waiting"  # it has said hello and not yet sent a sample
+
+
+@dataclass(slots=True)
+class Machine:
+    """What is known of one machine now."""
+
+    hello: ingest_pb2.Hello
+    frame: bus_pb2.LiveFrame | None = None
+
+    def state(self, now_us: int) -> State:
+        """Whether its samples come; `now_us` is in microseconds since 1970."""
+        if self.frame is None:
+            return State.WAITING
+        quiet_seconds = (now_us - self.frame.received_us) / 1e6
+        return State.SILENT if quiet_seconds > max(3 * self.hello.interval_seconds, 10.0) else State.UP
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one publish changed."""
+
+    frames: list[bus_pb2.LiveFrame]
+    hellos: list[ingest_pb2.Hello]
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Every machine and layout that the bus knows."""
+
+    machines: dict[str, Machine] = field(default_factory=dict)
+    layouts: dict[bytes, Layout] = field(default_factory=dict)
+
+    def apply(self, batch: bus_pb2.LiveBatch) -> Changes:
+        """Take a publish in, and say what it changed."""
+        self._learn(batch.layouts)
+        hellos = [ingest_pb2.Hello.FromString(raw) for raw in batch.hellos]
+        for hello in hellos:
+            self._meet(hello)
+        frames = [frame for raw in batch.frames if self.show(frame := bus_pb2.LiveFrame.FromString(raw))]
+        return Changes(frames, hellos)
+
+    def show(self, frame: bus_pb2.LiveFrame) -> bool:
+        """Take a frame in; False if it is older than what is known, or of a machine or layout that nobody named."""
+        machine = self.machines.get(frame.machine)
+        if machine is None or frame.frame.layout_id not in self.layouts:
+            return False
+        known = machine.frame
+        if known and known.stream == frame.stream and known.frame.seq >= frame.frame.seq:
+            return False
+        machine.frame = frame
+        return True
+
+    def layout(self, frame: bus_pb2.LiveFrame) -> Layout:
+        """The layout of a frame that `show` took."""
+        return self.layouts[frame.frame.layout_id]
+
+    def _meet(self, hello: ingest_pb2.Hello) -> None:
+        known = self.machines.get(hello.machine)
+        self.machines[hello.machine] = Machine(hello, known.frame if known else None)
+
+    def _learn(self, layouts: Iterable[bytes]) -> None:
+        for raw in layouts:
+            layout = layout_from_wire(ingest_pb2.Layout.FromString(raw))
+            self.layouts[layout.id] = layout
+
+
+class Verdict(Enum):
+    """What a reader does with a publish."""
+
+    APPLY = auto()
+    OLD = auto()  # the hashes held it already when they were read
+    MISSED = auto()  # something before it is lost: read the hashes again
+
+
+class Continuity:
+    """Which publishes a reader has had, by epoch."""
+
+    def __init__(self, epochs: Mapping[str, int]) -> None:
+        self._last = dict(epochs)
+
+    def take(self, epoch: str, n: int) -> Verdict:
+        """What to do with publish `n` of `epoch`."""
+        last = self._last.get(epoch, 0)
+        if n <= last:
+            return Verdict.OLD
+        self._last[epoch] = n
+        return Verdict.APPLY if n == last + 1 else Verdict.MISSED
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The fleet has been read anew; everything may have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened that people are told of: an object as /api/events shows it."""
+
+    fields: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Redis does not answer; the fleet is as it last was. Said once for each time that it goes away."""
+
+    reason: str
+
+
+async def follow(redis: Redis, fleet: Fleet) -> AsyncIterator[Snapshot | Changes | Event | Away]:
+    """Keep `fleet` as Redis has it, for ever, and yield each change after it was made."""
+    away = False
+    while True:
+        heed_cancellation()
+        try:
+            async with redis.pubsub() as subscription:
+                async for update in _subscribed(redis, subscription, fleet):
+                    away = False
+                    yield update
+        except (RedisError, OSError) as error:
+            if not away:
+                away = True
+                yield Away(str(error) or type(error).__name__)
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _subscribed(redis: Redis, subscription: PubSub, fleet: Fleet) -> AsyncIterator[Snapshot | Changes | Event]:
+    """Follow until the hashes must be read anew (the iterator ends) or Redis is away (its error rises)."""
+    await subscription.subscribe(LIVE, EVENTS)
+    for _ in (LIVE, EVENTS):
+        await subscription.get_message(timeout=REDIS_TIMEOUT_SECONDS)
+    continuity = await _read(redis, fleet)
+    most_layouts = len(fleet.layouts) + MAX_NEW_LAYOUTS
+    yield Snapshot()
+    while len(fleet.layouts) <= most_layouts:
+        heed_cancellation()
+        message = await subscription.get_message(ignore_subscribe_messages=True, timeout=REDIS_TIMEOUT_SECONDS)
+        if message is None:
+            # No heartbeat: no aggregator runs, or Redis hangs. Only the latter makes this raise.
+            await redis.ping()
+        elif message["channel"] == EVENTS.encode():
+            yield Event(json.loads(message["data"]))
+        else:
+            batch = bus_pb2.LiveBatch.FromString(message["data"])
+            verdict = continuity.take(batch.epoch, batch.n)
+            if verdict is Verdict.MISSED:
+                log.info("bus.missed", "publishes were missed; reading the fleet anew", epoch=batch.epoch)
+                return
+            if verdict is Verdict.APPLY:
+                yield fleet.apply(batch)
+
+
+async def _read(redis: Redis, fleet: Fleet) -> Continuity:
+    """Read the hashes at one instant into `fleet`; what they no longer have, it no longer has either."""
+    async with redis.pipeline(transaction=True) as pipe:
+        for name in (LAYOUTS, HELLOS, FRAMES, EPOCHS):
+            pipe.hgetall(name)
+        layouts, hellos, frames, epochs = await pipe.execute()
+    fresh = Fleet()
+    fresh.apply(bus_pb2.LiveBatch(layouts=layouts.values(), hellos=hellos.values(), frames=frames.values()))
+    fleet.layouts, fleet.machines = fresh.layouts, fresh.machines
+    return Continuity({epoch.decode(): int(n) for epoch, n in epochs.items()})

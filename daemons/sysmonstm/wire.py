@@ -1,0 +1,124 @@
+"""Between the words of sysmonstm.metric and the messages of proto/sysmon/v1, and what a message may hold.
+
+Everything here is a plain function. What comes from a machine is hostile until `check_*` has let it through.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+from sysmon.v1 import ingest_pb2 as pb
+from sysmonstm.metric import METRIC_NAME, Kind, Layout, Metric, Series
+
+MAX_SERIES = 10_000
+MAX_FACTS = 64
+MAX_TEXT = 512
+MAX_SEQ = 2**63 - 1  # what PostgreSQL's bigint holds
+STREAM_BYTES = 16
+MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+UNIT_NAME = re.compile(r"[a-z][a-z/]{0,15}")
+LABEL_NAME = re.compile(r"(?:[a-z][a-z0-9_]{0,31})?")
+# Collectors' clocks may be wrong, but not by decades: PostgreSQL and browsers take these times.
+EARLIEST_US = 946_684_800_000_000  # 2000-01-01
+FUTURE_US = 86_400_000_000  # one day
+
+_KIND_TO_WIRE = {Kind.GAUGE: pb.KIND_GAUGE, Kind.RATE: pb.KIND_RATE, Kind.FLAG: pb.KIND_FLAG}
+_KIND_FROM_WIRE = {number: kind for kind, number in _KIND_TO_WIRE.items()} | {pb.KIND_UNSPECIFIED: Kind.GAUGE}
+
+
+class RefusedError(ValueError):
+    """A message does not keep the contract. The sentence says how, and is fit to be sent back."""
+
+
+def layout_to_wire(layout: Layout) -> pb.Layout:
+    """The message for a layout."""
+    index = {metric: number for number, metric in enumerate(layout.metrics)}
+    return pb.Layout(
+        id=layout.id,
+        metrics=[
+            pb.Metric(
+                name=metric.name,
+                unit=metric.unit,
+                kind=_KIND_TO_WIRE[metric.kind],
+                help=metric.help,
+                instance_label=metric.instance_label,
+            )
+            for metric in layout.metrics
+        ],
+        series=[pb.Series(metric=index[one.metric], instance=one.instance) for one in layout.series],
+    )
+
+
+def layout_from_wire(message: pb.Layout) -> Layout:
+    """The layout of a message that keeps the contract; else RefusedError."""
+    if not 0 < len(message.series) <= MAX_SERIES:
+        raise RefusedError(f"a layout has 1 to {MAX_SERIES} series, not {len(message.series)}")
+    metrics = [_metric_from_wire(metric) for metric in message.metrics]
+    if any(one.metric >= len(metrics) for one in message.series):
+        raise RefusedError("a series refers to a metric that the layout does not have")
+    for one in message.series:
+        _check_text("an instance", one.instance)
+    layout = Layout(tuple(Series(metrics[one.metric], one.instance) for one in message.series))
+    if len({(one.metric.name, one.instance) for one in layout.series}) != len(layout.series):
+        raise RefusedError("a layout names a series twice")
+    if layout.id != message.id:
+        raise RefusedError("a layout's id is not the hash of its content")
+    return layout
+
+
+def _metric_from_wire(message: pb.Metric) -> Metric:
+    if not METRIC_NAME.fullmatch(message.name):
+        raise RefusedError(f"{message.name[:MAX_TEXT]!a} is no metric's name")
+    if not UNIT_NAME.fullmatch(message.unit):
+        raise RefusedError(f"{message.unit[:MAX_TEXT]!a} is no unit")
+    if not LABEL_NAME.fullmatch(message.instance_label):
+        raise RefusedError(f"{message.instance_label[:MAX_TEXT]!a} is no instance label")
+    if message.kind not in _KIND_FROM_WIRE:
+        raise RefusedError(f"kind {message.kind} is not known here")
+    _check_text("a help text", message.help)
+    return Metric(message.name, message.unit, _KIND_FROM_WIRE[message.kind], message.help, message.instance_label)
+
+
+def _check_text(what: str, text: str) -> None:
+    if len(text) > MAX_TEXT:
+        raise RefusedError(f"{what} is longer than {MAX_TEXT} characters")
+    if not text.isprintable():
+        raise RefusedError(f"{what} has characters that cannot be printed")
+
+
+def check_hello(hello: pb.Hello) -> None:
+    """Raise RefusedError unless the hello keeps the contract."""
+    if not MACHINE_NAME.fullmatch(hello.machine):
+        raise RefusedError(
+            f"{hello.machine[:MAX_TEXT]!a} is no machine name: at most 128 letters, digits, '.', '-' and '_'"
+        )
+    if len(hello.stream) != STREAM_BYTES:
+        raise RefusedError(f"a stream id has {STREAM_BYTES} bytes, not {len(hello.stream)}")
+    if not 0.1 <= hello.interval_seconds <= 3600:
+        raise RefusedError("the interval is 0.1 to 3600 seconds")
+    _check_text("the agent version", hello.agent_version)
+    if len(hello.facts) > MAX_FACTS:
+        raise RefusedError(f"a machine has at most {MAX_FACTS} facts")
+    for name, value in hello.facts.items():
+        _check_text("a fact's name", name)
+        _check_text("a fact", value)
+
+
+def check_frame(frame: pb.Frame, layout: Layout, now_us: int) -> None:
+    """Raise RefusedError unless the frame keeps the contract; `layout` is the one that it names."""
+    if len(frame.values) != len(layout.series):
+        raise RefusedError(f"{len(frame.values)} values for {len(layout.series)} series")
+    if not 1 <= frame.seq <= MAX_SEQ:
+        raise RefusedError(f"a seq is 1 to {MAX_SEQ}")
+    if not EARLIEST_US <= frame.time_us <= now_us + FUTURE_US:
+        raise RefusedError("its time is before 2000 or more than a day ahead")
+    if any(map(math.isinf, frame.values)):
+        raise RefusedError("a value is infinite")
+
+
+def json_values(values: Iterable[float]) -> str:
+    """Values as the text of a JSON array: seven digits, about what a float32 holds, and null for what is no number."""
+    # Neither NaN nor an infinity, which JSON has no words for, gives 0 when taken from itself.
+    return f"[{','.join([f'{value:.7g}' if value - value == 0 else 'null' for value in values])}]"
