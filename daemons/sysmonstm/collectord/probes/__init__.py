@@ -1,0 +1,40 @@
+"""The probes of a machine: add a metric by adding a file here and a line to PROBES."""
+
+from __future__ import annotations
+
+from sysmonstm import logs
+from sysmonstm.collectord.probe import PROBE_DURATION, PROBE_SUCCESS, Probe
+from sysmonstm.collectord.probes.agent import AgentProbe
+from sysmonstm.collectord.probes.cpu import CpuProbe
+from sysmonstm.collectord.probes.disks import DisksProbe
+from sysmonstm.collectord.probes.filesystems import FilesystemsProbe
+from sysmonstm.collectord.probes.memory import MemoryProbe
+from sysmonstm.collectord.probes.network import NetworkProbe
+from sysmonstm.collectord.probes.pressure import PressureProbe
+from sysmonstm.collectord.probes.system import SystemProbe
+from sysmonstm.metric import Metric
+
+log = logs.logger(__name__)
+
+PROBES = (CpuProbe, MemoryProbe, FilesystemsProbe, DisksProbe, NetworkProbe, SystemProbe, PressureProbe)
+
+# Every metric that a collector may send, in the order of the documentation.
+CATALOGUE: tuple[Metric, ...] = (
+    *(metric for probe in PROBES for metric in probe.metrics),
+    PROBE_SUCCESS,
+    PROBE_DURATION,
+    *AgentProbe.metrics,
+)
+
+
+def probes_of_this_machine() -> list[Probe]:
+    """Those that this machine can be read by; what it cannot be read by is logged."""
+    found: list[Probe] = []
+    for kind in PROBES:
+        probe = kind()
+        reason = probe.missing()
+        if reason:
+            log.info("probe.missing", f"the probe {probe.name} is left out: {reason}", probe=probe.name, reason=reason)
+        else:
+            found.append(probe)
+    return found

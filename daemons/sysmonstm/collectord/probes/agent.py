@@ -1,0 +1,36 @@
+"""How this collector itself fares: what it has not yet handed over, and what it lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from sysmonstm.collectord.probe import Probe, Row
+from sysmonstm.metric import Kind, Metric, Unit
+
+UNACKNOWLEDGED = Metric("agent.unacknowledged", Unit.COUNT, Kind.GAUGE, "Samples that no aggregator has stored yet")
+DROPPED = Metric("agent.dropped", Unit.COUNT, Kind.GAUGE, "Samples lost since the collector started: no room to wait")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentState:
+    """Frames that wait to be acknowledged, and frames lost so far."""
+
+    unacknowledged: int
+    dropped: int
+
+
+class AgentProbe(Probe):
+    """The collector's own state; `state` is called in the probe's thread."""
+
+    name = "agent"
+    metrics = (UNACKNOWLEDGED, DROPPED)
+
+    def __init__(self, state: Callable[[], AgentState]) -> None:
+        self._state = state
+
+    def read(self, now: float) -> Iterable[Row]:  # noqa: ARG002 - levels need no clock
+        """Levels as they are now."""
+        state = self._state()
+        yield UNACKNOWLEDGED, "", state.unacknowledged
+        yield DROPPED, "", state.dropped

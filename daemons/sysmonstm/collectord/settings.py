@@ -1,0 +1,81 @@
+"""What sysmon-collectord can be told."""
+
+from __future__ import annotations
+
+import re
+import socket
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Le
+
+from sysmonstm.config import About, Check, CommaSeparated, Settings, UserError
+from sysmonstm.wire import MACHINE_NAME
+
+# A probe that is given up on must not hold up the next sample.
+LARGEST_SHARE_OF_INTERVAL = 0.8
+
+_HOST_AND_PORT = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
+
+
+def _machine_name(name: str) -> str:
+    if not MACHINE_NAME.fullmatch(name):
+        raise ValueError("a machine's name is at most 128 letters, digits, '.', '-' and '_', the first no sign")
+    return name
+
+
+def _addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    if not addresses:
+        raise ValueError("at least one address is needed")
+    for address in addresses:
+        if not is_address(address):
+            raise ValueError(f"{address!r} is neither host:port nor unix:/path")
+    return addresses
+
+
+@dataclass(frozen=True)
+class CollectorSettings(Settings):
+    """COLLECTOR_* in the environment."""
+
+    env_prefix: ClassVar[str] = "COLLECTOR_"
+
+    machine_id: Annotated[
+        str, Check(_machine_name), About("The machine's name in the fleet; the hostname unless set")
+    ] = field(default_factory=socket.gethostname)
+    aggregator_url: Annotated[
+        CommaSeparated,
+        Check(_addresses),
+        About("Where aggregators listen, host:port or unix:/path; several, separated by commas, for failover"),
+    ] = ("127.0.0.1:50051",)
+    collection_interval: Annotated[float, Ge(0.1), Le(3600), About("Seconds from one sample to the next")] = 5.0
+    probe_deadline: Annotated[
+        float,
+        Ge(0.05),
+        Le(60),
+        About("Seconds that a sample waits for a probe that hangs; at most 80 % of the interval"),
+    ] = 2.0
+    queue_bytes: Annotated[
+        int, Ge(64 * 1024), About("Bytes of unacknowledged samples kept in memory while no aggregator takes them")
+    ] = 16 * 1024 * 1024
+
+    def check(self) -> None:
+        """A hostname that cannot be the machine's name is no fault of a setting, so it is found here."""
+        try:
+            _machine_name(self.machine_id)
+        except ValueError as error:
+            raise UserError(
+                f"COLLECTOR_MACHINE_ID must be set: the hostname is {self.machine_id!r}, and {error}"
+            ) from None
+
+    @property
+    def deadline(self) -> float:
+        """`probe_deadline` as it is used, in seconds: cut to what the interval leaves room for."""
+        return min(self.probe_deadline, LARGEST_SHARE_OF_INTERVAL * self.collection_interval)
+
+
+def is_address(text: str) -> bool:
+    """Whether the text is `host:port`, `[IPv6]:port` or `unix:/absolute/path`."""
+    if text.startswith("unix:"):
+        return text.startswith("unix:/") and len(text) > len("unix:/")
+    parts = _HOST_AND_PORT.fullmatch(text)
+    return parts is not None and 0 < int(parts["port"]) < 65536

@@ -1,0 +1,60 @@
+"""Settings of the collector are good, or one line says what is not."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from sysmonstm.collectord.settings import CollectorSettings
+from sysmonstm.config import UserError, load
+from sysmonstm.wire import MACHINE_NAME
+
+
+def test_without_settings_it_has_the_hosts_name_and_the_local_aggregator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "web1")
+    settings = load(CollectorSettings, {})
+    assert settings.machine_id == "web1"
+    assert MACHINE_NAME.fullmatch(settings.machine_id)
+    assert settings.aggregator_url == ("127.0.0.1:50051",)
+    assert (settings.collection_interval, settings.deadline, settings.queue_bytes) == (5.0, 2.0, 16 * 2**20)
+
+
+def test_several_aggregators_can_be_named() -> None:
+    given = "hub:50051, [::1]:50051,10.0.0.1:1,unix:/run/sysmon/ingest"
+    settings = load(CollectorSettings, {"COLLECTOR_MACHINE_ID": "a", "COLLECTOR_AGGREGATOR_URL": given})
+    assert settings.aggregator_url == ("hub:50051", "[::1]:50051", "10.0.0.1:1", "unix:/run/sysmon/ingest")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "hub", "hub:", "hub:0", "hub:65536", "http://hub:50051", "unix:", "unix:run", "unix:/", "a b:1", "::1"],
+)
+def test_an_address_that_is_none_is_refused_by_name(address: str) -> None:
+    with pytest.raises(
+        UserError, match=r"COLLECTOR_AGGREGATOR_URL: .*(at least one address|neither host:port nor unix:/path)"
+    ):
+        load(CollectorSettings, {"COLLECTOR_MACHINE_ID": "a", "COLLECTOR_AGGREGATOR_URL": address})
+
+
+@pytest.mark.parametrize("name", ["", "my laptop", "-x", "a/b", "ä", "a" * 129, "a\n"])
+def test_a_machine_name_that_the_hub_would_refuse_is_refused_here(name: str) -> None:
+    with pytest.raises(UserError, match=r"COLLECTOR_MACHINE_ID: a machine's name is at most 128"):
+        load(CollectorSettings, {"COLLECTOR_MACHINE_ID": name})
+
+
+def test_a_hostname_that_is_no_machine_name_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "my laptop")
+    with pytest.raises(UserError, match="a machine's name is"):
+        load(CollectorSettings, {})
+
+
+@pytest.mark.parametrize("seconds", ["0.09", "3601", "nan", "soon"])
+def test_an_interval_out_of_range_is_refused(seconds: str) -> None:
+    with pytest.raises(UserError, match="COLLECTOR_COLLECTION_INTERVAL"):
+        load(CollectorSettings, {"COLLECTOR_MACHINE_ID": "a", "COLLECTOR_COLLECTION_INTERVAL": seconds})
+
+
+def test_the_deadline_leaves_room_in_the_interval() -> None:
+    settings = load(CollectorSettings, {"COLLECTOR_MACHINE_ID": "a", "COLLECTOR_COLLECTION_INTERVAL": "1"})
+    assert settings.deadline == pytest.approx(0.8)
