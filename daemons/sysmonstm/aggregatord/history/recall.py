@@ -1,0 +1,64 @@
+"""Reads the fleet as it last was back from history, for a Redis that has lost it or never knew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from psycopg import AsyncConnection
+
+from sysmon.v1 import ingest_pb2 as pb
+from sysmonstm.metric import Kind, Layout, Metric, Series
+
+_NAMES = "SELECT name FROM machines"
+_MACHINES = """
+SELECT m.name, m.stream, m.interval_seconds, m.agent_version, m.facts,
+       (extract(epoch FROM f.time) * 1000000)::bigint, f.layout, f.values, s.stream, s.durable_seq
+FROM machines m
+CROSS JOIN LATERAL (SELECT * FROM frames WHERE machine = m.id ORDER BY time DESC LIMIT 1) f
+JOIN streams s ON s.id = f.stream
+WHERE m.name = ANY(%s)
+"""
+_SERIES = """
+SELECT s.layout, m.name, m.unit, m.kind, m.help, m.instance_label, s.instance
+FROM series s JOIN metrics m ON m.id = s.metric
+WHERE s.layout = ANY(%s) ORDER BY s.layout, s.position
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A machine as history has it, with its newest frame."""
+
+    hello: pb.Hello
+    stream: bytes
+    frame: pb.Frame
+    layout: Layout
+
+
+async def machine_names(connection: AsyncConnection) -> list[str]:
+    """Every machine that history knows."""
+    return [name for (name,) in await (await connection.execute(_NAMES)).fetchall()]
+
+
+async def recall(connection: AsyncConnection, machines: Iterable[str]) -> list[Recalled]:
+    """What history knows of those of `machines` that have sent a frame."""
+    rows = await (await connection.execute(_MACHINES, (list(machines),))).fetchall()
+    layouts = await _layouts(connection, {row[6] for row in rows})
+    recalled = []
+    for name, hello_stream, interval, version, facts, time_us, layout_number, values, stream, seq in rows:
+        hello = pb.Hello(
+            machine=name, stream=hello_stream, interval_seconds=interval, agent_version=version, facts=facts
+        )
+        layout = layouts[layout_number]
+        frame = pb.Frame(seq=seq, time_us=time_us, layout_id=layout.id, values=values)
+        recalled.append(Recalled(hello, stream, frame, layout))
+    return recalled
+
+
+async def _layouts(connection: AsyncConnection, numbers: set[int]) -> dict[int, Layout]:
+    series: dict[int, list[Series]] = {}
+    rows = await connection.execute(_SERIES, (list(numbers),))
+    for number, name, unit, kind, help_text, label, instance in await rows.fetchall():
+        series.setdefault(number, []).append(Series(Metric(name, unit, Kind(kind), help_text, label), instance))
+    return {number: Layout(tuple(names)) for number, names in series.items()}

@@ -1,0 +1,202 @@
+"""Keeps Redis as the fleet is now, and publishes each change: before the database is asked, and regardless of it.
+
+What waits here is the newest frame of each machine, so memory is bounded by the fleet. A flush starts as soon as the
+one before it is done: alone, a frame goes out at once; under load many share one round trip.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from sysmon.v1 import bus_pb2, ingest_pb2
+from sysmonstm import bus, logs
+from sysmonstm.metric import Layout
+from sysmonstm.wire import layout_to_wire
+
+log = logs.logger(__name__)
+
+# The least time from the end of a flush to the start of the next. A flush costs as much as storing two frames, and a
+# frame waits for half of this on average where there are many; where there are few it does not wait.
+GATHER_SECONDS = 0.004
+# Events are rows already when they come here; this many wait for Redis, and the oldest news is the first to go.
+MAX_EVENTS = 1000
+# Where containers come and go, layouts do too: with this many that no machine's newest frame uses, they are forgotten.
+MAX_UNUSED_LAYOUTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The newest frame of a machine."""
+
+    stream: bytes
+    seq: int
+    layout_id: bytes
+
+
+class LivePublisher:
+    """The one writer of this aggregator to Redis."""
+
+    def __init__(self, redis: Redis, beat: Callable[[], None]) -> None:
+        self._redis = redis
+        self._beat = beat
+        self._epoch = secrets.token_hex(8)
+        self._n = 0
+        self._generation = b""
+        self._away = False
+        self._wake = asyncio.Event()
+        # All that this aggregator knows, for a Redis that has lost it, and what of it has not been sent.
+        self._frames: dict[str, bytes] = {}
+        self._hellos: dict[str, bytes] = {}
+        self._layouts: dict[bytes, bytes] = {}
+        self._newest: dict[str, _Shown] = {}
+        self._layouts_before = 0
+        self._forgetting = False
+        self._unsent_frames: dict[str, bytes] = {}
+        self._unsent_hellos: dict[str, bytes] = {}
+        self._unsent_layouts: dict[bytes, bytes] = {}
+        self._events: list[str] = []
+
+    @property
+    def machines(self) -> int:
+        """How many machines this aggregator has heard of."""
+        return len(self._hellos)
+
+    def hello(self, hello: ingest_pb2.Hello) -> None:
+        """A machine has introduced itself."""
+        raw = hello.SerializeToString(deterministic=True)
+        if self._hellos.get(hello.machine) != raw:
+            self._hellos[hello.machine] = self._unsent_hellos[hello.machine] = raw
+            self._wake.set()
+
+    def frame(self, machine: str, stream: bytes, layout: Layout, frame: ingest_pb2.Frame, received_us: int) -> None:
+        """Show a frame, unless a newer one of its stream has been shown; `layout` is the one that it names."""
+        shown = self._newest.get(machine)
+        if shown and shown.stream == stream and shown.seq >= frame.seq:
+            return
+        self._newest[machine] = _Shown(stream, frame.seq, layout.id)
+        if layout.id not in self._layouts:
+            self._learn(layout)
+        live = bus_pb2.LiveFrame(machine=machine, stream=stream, received_us=received_us, frame=frame)
+        self._frames[machine] = self._unsent_frames[machine] = live.SerializeToString()
+        self._wake.set()
+
+    def _learn(self, layout: Layout) -> None:
+        self._layouts[layout.id] = self._unsent_layouts[layout.id] = layout_to_wire(layout).SerializeToString()
+        if len(self._layouts) > self._layouts_before + MAX_UNUSED_LAYOUTS:
+            used = {shown.layout_id for shown in self._newest.values()}
+            self._layouts = {one: raw for one, raw in self._layouts.items() if one in used}
+            self._layouts_before = len(self._layouts)
+            self._forgetting = True
+            self._unsend()
+
+    def event(self, fields: dict[str, object]) -> None:
+        """Tell readers of an event that is stored already; `fields` as /api/events shows it."""
+        if len(self._events) >= MAX_EVENTS:
+            log.warning("redis.event_dropped", "too many events wait for Redis; the oldest is not published")
+            del self._events[0]
+        self._events.append(json.dumps(fields))
+        self._wake.set()
+
+    async def missing(self, machines: list[str]) -> set[str]:
+        """Those of `machines` that neither Redis nor this aggregator has anything of."""
+        unheard = set(machines) - self._hellos.keys()
+        try:
+            return unheard - set(map(_text, await self._redis.hkeys(bus.HELLOS)))
+        except (RedisError, OSError):
+            # It will have lost them when it is back, or other aggregators will have told it something newer by then.
+            return unheard
+
+    def recalled(self, hello: ingest_pb2.Hello, stream: bytes, layout: Layout, frame: ingest_pb2.Frame) -> None:
+        """Show a machine as history has it, until it speaks for itself."""
+        if hello.machine not in self._hellos:
+            self.hello(hello)
+            self.frame(hello.machine, stream, layout, frame, frame.time_us)
+
+    async def run(self) -> None:
+        """Flush for ever; a heartbeat follows each quiet second."""
+        while True:
+            bus.heed_cancellation()
+            try:
+                async with asyncio.timeout(bus.HEARTBEAT_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            self._beat()
+            try:
+                await self._flush()
+                await asyncio.sleep(GATHER_SECONDS)
+            except (RedisError, OSError) as error:
+                self._is_away(error)
+                await asyncio.sleep(bus.RETRY_SECONDS)
+
+    def _is_away(self, error: Exception) -> None:
+        """Redis does not answer: what it knew may be gone when it is back, so everything is unsent again."""
+        if not self._away:
+            self._away = True
+            log.warning("redis.away", "Redis does not answer; live state waits", reason=str(error))
+        self._unsend()
+
+    def _unsend(self) -> None:
+        self._unsent_frames = dict(self._frames)
+        self._unsent_hellos = dict(self._hellos)
+        self._unsent_layouts = dict(self._layouts)
+        self._wake.set()
+
+    async def _flush(self) -> None:
+        frames, self._unsent_frames = self._unsent_frames, {}
+        hellos, self._unsent_hellos = self._unsent_hellos, {}
+        layouts, self._unsent_layouts = self._unsent_layouts, {}
+        events, self._events = self._events, []
+        forgetting, self._forgetting = self._forgetting, False
+        self._n += 1
+        batch = bus_pb2.LiveBatch(
+            epoch=self._epoch,
+            n=self._n,
+            frames=frames.values(),
+            hellos=hellos.values(),
+            layouts=layouts.values(),
+        )
+        async with self._redis.pipeline(transaction=True) as pipe:
+            if forgetting:
+                # Without the generation every aggregator tells again what it knows, and so all that is in use.
+                pipe.delete(bus.LAYOUTS, bus.GENERATION)
+            for name, fields in ((bus.LAYOUTS, layouts), (bus.HELLOS, hellos), (bus.FRAMES, frames)):
+                if fields:
+                    pipe.hset(name, items=[part for pair in fields.items() for part in pair])
+            pipe.hset(bus.EPOCHS, self._epoch, self._n)
+            pipe.publish(bus.LIVE, batch.SerializeToString())
+            for event in events:
+                pipe.publish(bus.EVENTS, event)
+            # Another each time, so that this aggregator too sees when its own was lost.
+            pipe.set(bus.GENERATION, f"{self._epoch}-{self._n}", nx=True)
+            pipe.get(bus.GENERATION)
+            try:
+                generation = (await pipe.execute())[-1]
+            except (RedisError, OSError):
+                self._events = [*events, *self._events][-MAX_EVENTS:]
+                self._forgetting |= forgetting
+                raise
+        self._is_here(generation, told_all=forgetting)
+
+    def _is_here(self, generation: bytes, told_all: bool) -> None:
+        """Redis has taken a flush; if it has lost the ones before, everything is unsent again."""
+        if self._away:
+            self._away = False
+            log.info("redis.back", "Redis answers again")
+        if generation != self._generation and not told_all:
+            if self._generation:
+                log.warning("redis.emptied", "Redis has lost what it was told; telling it again")
+            self._unsend()
+        self._generation = generation
+
+
+def _text(raw: bytes | str) -> str:
+    return raw if isinstance(raw, str) else raw.decode()

@@ -1,0 +1,209 @@
+"""Lets grpc.aio serve a listening socket that it did not open.
+
+grpcio has no way to take one, so the daemon accepts on it here and copies bytes between each connection and a private
+abstract unix socket on which grpc.aio listens. TLS still ends in gRPC. The unix side is bound to a name that carries
+the peer's address, so that gRPC's context.peer() shows it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import resource
+import socket
+from collections.abc import Callable, Sequence
+
+from sysmonstm import logs
+
+log = logs.logger(__name__)
+
+CHUNK_BYTES = 256 * 1024
+ACCEPTS_PER_WAKE = 64
+PAUSE_SECONDS = 0.1
+# A connection takes two descriptors here and one in gRPC; the rest of the process needs some too.
+DESCRIPTORS_PER_CONNECTION = 3
+DESCRIPTORS_RESERVED = 64
+_NOTHING_TO_ACCEPT = (BlockingIOError, InterruptedError, ConnectionAbortedError)
+
+
+class _Flow:
+    """One direction of a connection: what `source` sends goes to `sink`, and no faster than it takes it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, source: socket.socket, sink: socket.socket) -> None:
+        self._loop, self._source, self._sink = loop, source, sink
+        self._unsent = memoryview(b"")
+        self._over: Callable[[bool], None]
+        self.ended = False
+
+    def start(self, over: Callable[[bool], None]) -> None:
+        """Copy until the source ends; then `over(False)`, or `over(True)` if the connection broke."""
+        self._over = over
+        self._loop.add_reader(self._source, self._readable)
+
+    def stop(self) -> None:
+        """Copy no more."""
+        self._loop.remove_reader(self._source)
+        self._loop.remove_writer(self._sink)
+
+    def _readable(self) -> None:
+        try:
+            data = self._source.recv(CHUNK_BYTES)
+            if not data:
+                self._end()
+                return
+            sent = self._send(data)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._over(True)
+            return
+        if sent < len(data):
+            self._unsent = memoryview(data)[sent:]
+            self._loop.remove_reader(self._source)
+            self._loop.add_writer(self._sink, self._writable)
+
+    def _send(self, data: bytes | memoryview) -> int:
+        try:
+            return self._sink.send(data)
+        except BlockingIOError:
+            return 0
+
+    def _writable(self) -> None:
+        try:
+            self._unsent = self._unsent[self._send(self._unsent) :]
+        except OSError:
+            self._over(True)
+            return
+        if not self._unsent:
+            self._loop.remove_writer(self._sink)
+            self._loop.add_reader(self._source, self._readable)
+
+    def _end(self) -> None:
+        self.ended = True
+        self._loop.remove_reader(self._source)
+        try:
+            self._sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._over(True)
+            return
+        self._over(False)
+
+
+class _Connection:
+    """Both directions between a peer and gRPC; closed when both have ended or either broke."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, peer: socket.socket, grpc_side: socket.socket) -> None:
+        self._sockets = (peer, grpc_side)
+        self._flows = (_Flow(loop, peer, grpc_side), _Flow(loop, grpc_side, peer))
+
+    def start(self, closed: Callable[[_Connection], None]) -> None:
+        def over(broken: bool) -> None:
+            if broken or all(flow.ended for flow in self._flows):
+                self.close()
+                closed(self)
+
+        for flow in self._flows:
+            flow.start(over)
+
+    def close(self) -> None:
+        for flow in self._flows:
+            flow.stop()
+        for sock in self._sockets:
+            sock.close()
+
+
+class Relay:
+    """Accepts on `listeners` and copies each connection to the abstract unix socket `target` (without its NUL).
+
+    gRPC listens on `unix-abstract:<target>` and needs ("grpc.so_reuseport", 0). Connections beyond what the limit on
+    descriptors allows wait in the kernel's queue: without that cap the relay could take the ones that gRPC needs to
+    accept its side, and both would wait for ever.
+    """
+
+    def __init__(self, listeners: Sequence[socket.socket], target: str) -> None:
+        self._listeners = list(listeners)
+        self._target = f"\0{target}"
+        self._numbers = itertools.count()
+        self._connections: set[_Connection] = set()
+        self._accepting = False
+        self._full = False
+        soft_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._most = max(1, (soft_limit - DESCRIPTORS_RESERVED) // DESCRIPTORS_PER_CONNECTION)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open now."""
+        return len(self._connections)
+
+    def start(self) -> None:
+        """Begin to accept; needs the running event loop, and gRPC to listen already."""
+        self._loop = asyncio.get_running_loop()
+        self._accepting = True
+        for listener in self._listeners:
+            self._arm(listener)
+
+    def stop_accepting(self) -> None:
+        """Leave later connections in the kernel's queue, for the next instance; open ones go on."""
+        self._accepting = False
+        for listener in self._listeners:
+            self._loop.remove_reader(listener)
+
+    def close(self) -> None:
+        """Close every open connection."""
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+
+    def _arm(self, listener: socket.socket) -> None:
+        if self._accepting:
+            self._loop.add_reader(listener, self._acceptable, listener)
+
+    def _pause(self, listener: socket.socket) -> None:
+        """Look again later rather than spin on a listener that stays readable."""
+        self._loop.remove_reader(listener)
+        self._loop.call_later(PAUSE_SECONDS, self._arm, listener)
+
+    def _acceptable(self, listener: socket.socket) -> None:
+        for _ in range(ACCEPTS_PER_WAKE):
+            if len(self._connections) >= self._most:
+                self._say_full(f"{self._most} connections are open, as many as the limit on descriptors allows")
+                self._pause(listener)
+                return
+            try:
+                peer, address = listener.accept()
+            except _NOTHING_TO_ACCEPT:
+                self._full = False
+                return
+            except OSError as error:
+                # Out of descriptors or memory, or the network's error of one connection.
+                self._say_full(str(error))
+                self._pause(listener)
+                return
+            self._connect(peer, address)
+
+    def _say_full(self, reason: str) -> None:
+        """Once for each time that connections begin to wait."""
+        if not self._full:
+            log.warning("relay.full", "connections wait in the kernel's queue", reason=reason)
+        self._full = True
+
+    def _connect(self, peer: socket.socket, address: object) -> None:
+        peer.setblocking(False)
+        grpc_side = None
+        try:
+            grpc_side = socket.socket(socket.AF_UNIX)
+            grpc_side.setblocking(False)
+            if isinstance(address, tuple):
+                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                grpc_side.bind(f"\0sysmon-peer/{address[0]}/{address[1]}/{next(self._numbers)}")
+            # A unix connect ends at once: into the listener's queue, or EAGAIN where that is full.
+            grpc_side.connect(self._target)
+        except OSError as error:
+            log.warning("relay.refused", "a connection was closed: gRPC does not take it", reason=str(error))
+            peer.close()
+            if grpc_side:
+                grpc_side.close()
+            return
+        connection = _Connection(self._loop, peer, grpc_side)
+        self._connections.add(connection)
+        connection.start(self._connections.discard)
