@@ -1,0 +1,39 @@
+"""The HTTP application: which path is answered by what."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from sysmonstm.gatewayd import api, guard, pages, websocket
+from sysmonstm.gatewayd.history import history
+from sysmonstm.gatewayd.keys import GATEWAY, SOCKETS, Gateway
+from sysmonstm.gatewayd.scrape import scrape
+
+ROUTES = (
+    web.get("/", pages.index),
+    web.get("/api/machines", api.machines),
+    web.get("/api/machines/{machine}/metrics", api.machine_metrics),
+    web.get("/api/machines/{machine}/history", history),
+    web.get("/api/metrics", api.metrics),
+    web.get("/api/alerts", api.alerts),
+    web.get("/api/events", api.events),
+    web.get("/api/openapi.json", api.description),
+    web.get("/health", api.health),
+    web.get("/ready", api.ready),
+    web.get("/metrics", scrape),
+    web.get("/static/{path:.+}", pages.static_file),
+    web.get("/ws", websocket.websocket),
+)
+
+
+def make_app(gateway: Gateway, allowed_hosts: tuple[str, ...]) -> web.Application:
+    """The application."""
+    counts = gateway.hub.counts
+    app = web.Application(middlewares=[guard.problem_middleware(counts), guard.host_middleware(allowed_hosts)])
+    app[GATEWAY] = gateway
+    app[SOCKETS] = set()
+    app.on_response_prepare.append(guard.add_headers)
+    app.add_routes(ROUTES)
+    pages.setup(app)
+    app.on_shutdown.append(websocket.close_all)
+    return app

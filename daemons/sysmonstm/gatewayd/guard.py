@@ -1,0 +1,154 @@
+"""Keeps other sites' pages from using a visitor's browser against us, and errors from showing more than a problem."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from sysmonstm import logs
+from sysmonstm.gatewayd import problem
+from sysmonstm.gatewayd.live import Counts
+from sysmonstm.gatewayd.problem import ProblemError
+from sysmonstm.gatewayd.queries import DatabaseError
+
+log = logs.logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; connect-src 'self'; img-src 'self' data:; object-src 'none'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "sysmon-gatewayd",
+}
+DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    """Set the headers that every answer has; what changes is never kept by a browser without asking."""
+    response.headers.update(HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+
+
+def own_names() -> frozenset[str]:
+    """How this host is called."""
+    return frozenset({socket.gethostname().lower(), socket.getfqdn().lower()})
+
+
+def is_known_host(host: str, names: frozenset[str]) -> bool:
+    """Whether a Host header is an IP address, localhost, or one of `names` (lower case), with any port.
+
+    A page of another site can have its name resolve to our address (DNS rebinding), but not make the browser say ours.
+    """
+    name = _split(host)[0]
+    if name == "localhost" or name.endswith(".localhost") or name in names:
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def check_origin(headers: Mapping[str, str]) -> None:
+    """Refuse a WebSocket that another site's page opens: browsers always say the page's origin."""
+    origin, host = headers.get("Origin"), headers.get("Host", "")
+    if origin is None:
+        return
+    try:
+        parts = urlsplit(origin)
+        port = parts.port or DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        parts, port = urlsplit(""), None
+    name, host_port = _split(host)
+    if not parts.hostname or (parts.hostname, port) != (name, host_port or DEFAULT_PORTS.get(parts.scheme)):
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            "the page that asks is not one of this server's; a proxy in between must pass the Host header on",
+        )
+
+
+def _split(host: str) -> tuple[str, int | None]:
+    """Name in lower case without brackets, and port if given, of a Host header; ("", None) if it is none."""
+    try:
+        parts = urlsplit(f"//{host}")
+        port = parts.port
+    except ValueError:
+        return "", None
+    plain = parts.netloc == host and "@" not in host
+    return ((parts.hostname or "").rstrip("."), port) if plain else ("", None)
+
+
+def host_middleware(allowed: tuple[str, ...]) -> Middleware:
+    """Refuse requests for hosts that are not ours."""
+    names = own_names() | frozenset(allowed)
+
+    @web.middleware
+    async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
+        host = request.headers.get("Host")
+        # Only HTTP/1.0 may leave it out, and no browser speaks that.
+        if host is not None and not is_known_host(host, names):
+            raise ProblemError(
+                HTTPStatus.MISDIRECTED_REQUEST,
+                "this server does not know the host name that the request gives; if it is right, "
+                "add it to GATEWAY_ALLOWED_HOSTS",
+            )
+        return await handler(request)
+
+    return check_host
+
+
+def problem_middleware(counts: Counts) -> Middleware:
+    """Make every error a JSON problem; what nobody expected goes to the log, and only there."""
+
+    @web.middleware
+    async def make_problem(request: web.Request, handler: Handler) -> web.StreamResponse:
+        counts.requests += 1
+        try:
+            return await handler(request)
+        except ProblemError as error:
+            return problem.response(error.status, error.detail, error.parameter)
+        except DatabaseError as error:
+            return problem.response(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return _refusal(request, error)
+        except ConnectionError:
+            raise  # the client is gone
+        except Exception:  # noqa: BLE001 - the last resort for a bug in a handler: this request fails, the others go on
+            counts.failures += 1
+            trace = traceback.format_exc()
+            log.error(  # noqa: TRY400 - our own log takes fields
+                "http.failed", "a request failed by a bug", method=request.method, path=request.path, traceback=trace
+            )
+            return problem.response(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "a bug; the log of sysmon-gatewayd has the details"
+            )
+
+    return make_problem
+
+
+def _refusal(request: web.Request, error: web.HTTPException) -> web.Response:
+    """What aiohttp itself refuses."""
+    details = {
+        HTTPStatus.NOT_FOUND: "there is nothing here; /api/openapi.json says what there is",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible here",
+    }
+    answer = problem.response(error.status, details.get(HTTPStatus(error.status), error.reason))
+    if "Allow" in error.headers:
+        answer.headers["Allow"] = error.headers["Allow"]
+    return answer

@@ -1,0 +1,166 @@
+"""Describes the API for programs (OpenAPI 3.1). A test compares it with the routes and with what they answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sysmonstm import __version__
+from sysmonstm.gatewayd import parameters, problem, prometheus
+from sysmonstm.gatewayd.schemas import SCHEMAS, Schema, array, reference
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """Something that a request may say; those in a path are always required."""
+
+    name: str
+    description: str
+    schema: Schema
+    required: bool = False
+    where: str = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A GET of a path: what it answers, and with which statuses besides 200."""
+
+    path: str
+    summary: str
+    answer: Schema
+    parameters: tuple[Parameter, ...] = ()
+    problems: tuple[int, ...] = ()
+    content_type: str = JSON
+
+
+TEXT: Schema = {"type": "string"}
+NAME = Parameter("machine", "The machine's name", TEXT, required=True, where="path")
+TIME: Schema = {"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]}
+
+
+def _whole(default: int, cap: int) -> Schema:
+    return {"type": "integer", "minimum": 1, "default": default, "description": f"More than {cap} is {cap}"}
+
+
+OPERATIONS = (
+    Operation("/", "The dashboard", TEXT, content_type="text/html"),
+    Operation(
+        "/api/machines",
+        "All machines now",
+        {"type": "object", "properties": {"machines": array(reference("Machine"))}, "required": ["machines"]},
+        (Parameter("metrics", "Names of metrics, comma-separated, whose newest values to add", TEXT),),
+        (400,),
+    ),
+    Operation(
+        "/api/machines/{machine}/metrics",
+        "Every metric of one machine with its newest values",
+        reference("MachineMetrics"),
+        (NAME,),
+        (404,),
+    ),
+    Operation(
+        "/api/machines/{machine}/history",
+        "Min, mean and max of a metric in buckets of time",
+        reference("History"),
+        (
+            NAME,
+            Parameter("metric", "The metric's name, such as cpu.percent", TEXT, required=True),
+            Parameter("instance", "Only this instance; all if not given", TEXT),
+            Parameter("from", "Seconds since 1970, or ISO 8601; an hour before 'to' if not given", TIME),
+            Parameter("to", "Seconds since 1970, or ISO 8601; now if not given", TIME),
+            Parameter(
+                "points",
+                "How many buckets at most; none is narrower than the machine's interval",
+                _whole(parameters.DEFAULT_POINTS, parameters.MAX_POINTS),
+            ),
+        ),
+        (400, 404, 503),
+    ),
+    Operation(
+        "/api/metrics",
+        "The catalogue of metrics",
+        {"type": "object", "properties": {"metrics": array(reference("Metric"))}, "required": ["metrics"]},
+    ),
+    Operation(
+        "/api/alerts",
+        "What is wrong now, or may be soon",
+        {"type": "object", "properties": {"alerts": array(reference("Alert"))}, "required": ["alerts"]},
+        (),
+        (503,),
+    ),
+    Operation(
+        "/api/events",
+        "What happened, newest first",
+        {"type": "object", "properties": {"events": array(reference("Event"))}, "required": ["events"]},
+        (
+            Parameter("machine", "Only of this machine", TEXT),
+            Parameter("kind", "Only of this kind, such as machine.new", TEXT),
+            Parameter("before", "Only those with a smaller id: the next page", {"type": "integer", "minimum": 1}),
+            Parameter("limit", "How many at most", _whole(parameters.DEFAULT_EVENTS, parameters.MAX_EVENTS)),
+        ),
+        (400, 503),
+    ),
+    Operation("/api/openapi.json", "This description", {"type": "object"}),
+    Operation("/health", "The process answers", reference("Health")),
+    Operation("/ready", "Each dependency and its state; 503 if one that is needed is down", reference("Ready")),
+    Operation("/metrics", "For Prometheus", TEXT, content_type=prometheus.CONTENT_TYPE),
+    Operation(
+        "/static/{path}",
+        "The dashboard's files",
+        TEXT,
+        (Parameter("path", "The file's path", TEXT, required=True, where="path"),),
+        (404,),
+        "application/octet-stream",
+    ),
+    Operation(
+        "/ws",
+        "WebSocket: a snapshot, then changes, as JSON text. Send "
+        '{"type":"subscribe","machines":["web1"]} for some machines only, null for all; a new snapshot follows',
+        TEXT,
+        (),
+        (403, 503),
+    ),
+)
+
+
+def document() -> dict[str, object]:
+    """The description."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "sysmonstm",
+            "version": __version__,
+            "description": "A fleet of machines, live and in history. Times are seconds since 1970.",
+        },
+        "paths": {operation.path: {"get": _describe(operation)} for operation in OPERATIONS},
+        "components": {"schemas": SCHEMAS},
+    }
+
+
+def _describe(operation: Operation) -> dict[str, object]:
+    responses: dict[str, object] = {
+        str(status): {"description": "A problem", "content": {problem.CONTENT_TYPE: {"schema": reference("Problem")}}}
+        for status in operation.problems
+    }
+    content = {operation.content_type: {"schema": operation.answer}}
+    if operation.path == "/ws":
+        responses["101"] = {"description": operation.summary}
+    else:
+        responses["200"] = {"description": operation.summary, "content": content}
+    if operation.path == "/ready":
+        responses["503"] = responses["200"]
+    return {
+        "summary": operation.summary,
+        "parameters": [
+            {
+                "name": one.name,
+                "in": one.where,
+                "required": one.required,
+                "description": one.description,
+                "schema": one.schema,
+            }
+            for one in operation.parameters
+        ],
+        "responses": responses,
+    }

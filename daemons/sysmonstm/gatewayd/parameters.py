@@ -1,0 +1,113 @@
+"""Reads what clients ask for in a path or a query string; nonsense is a problem that names the parameter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sysmonstm.gatewayd.problem import ProblemError, bad_parameter, not_found
+from sysmonstm.metric import METRIC_NAME
+from sysmonstm.wire import MACHINE_NAME, MAX_TEXT
+
+DEFAULT_POINTS = 500
+MAX_POINTS = 5000
+DEFAULT_EVENTS = 100
+MAX_EVENTS = 1000
+DEFAULT_RANGE_US = 3_600_000_000
+# What a bigint holds.
+MAX_ID = 2**63 - 1
+EARLIEST_US = 0
+LATEST_US = 4_102_444_800_000_000  # 2100-01-01
+
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,100}")
+_SECONDS = re.compile(r"-?[0-9]{1,20}(\.[0-9]{0,20})?")
+
+Query = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRequest:
+    """A question to /history. Times in microseconds since 1970; `instance` None is every instance."""
+
+    metric: str
+    instance: str | None
+    from_us: int
+    to_us: int
+    points: int
+
+
+def machine_name(text: str) -> str:
+    """A machine's name in a path."""
+    if not MACHINE_NAME.fullmatch(text):
+        raise unknown_machine(text)
+    return text
+
+
+def unknown_machine(name: str) -> ProblemError:
+    """There is no such machine."""
+    return not_found("machine", f"no machine is named {name[:MAX_TEXT]!r}; /api/machines lists them")
+
+
+def history_request(query: Query, now_us: int) -> HistoryRequest:
+    """What /history is asked for."""
+    metric = text(query, "metric")
+    if not metric:
+        raise bad_parameter("metric", "say which metric, as in ?metric=cpu.percent; /api/metrics lists them")
+    to_us = _time(query, "to", now_us)
+    from_us = _time(query, "from", to_us - DEFAULT_RANGE_US)
+    if from_us >= to_us:
+        raise bad_parameter("from", "the range is empty: 'from' must be earlier than 'to'")
+    points = whole_number(query, "points", DEFAULT_POINTS, MAX_POINTS)
+    return HistoryRequest(metric, text(query, "instance"), from_us, to_us, points)
+
+
+def metric_names(query: Query) -> tuple[str, ...] | None:
+    """The names in ?metrics=a,b; None if it is not given."""
+    if "metrics" not in query:
+        return None
+    names = tuple(name for name in query["metrics"].split(",") if name)
+    for name in names:
+        if not METRIC_NAME.fullmatch(name):
+            raise bad_parameter("metrics", f"{name[:MAX_TEXT]!r} is no metric's name; names look like cpu.percent")
+    return names
+
+
+def whole_number(query: Query, name: str, default: int, cap: int) -> int:
+    """A number from 1; what is above `cap` is `cap`."""
+    given = query.get(name)
+    if given is None:
+        return default
+    if not _WHOLE_NUMBER.fullmatch(given) or int(given) < 1:
+        raise bad_parameter(name, f"'{name}' is a whole number from 1, not {given[:MAX_TEXT]!r}")
+    return min(int(given), cap)
+
+
+def text(query: Query, name: str) -> str | None:
+    """Words for a comparison; None if not given."""
+    given = query.get(name)
+    if given is not None and (len(given) > MAX_TEXT or not given.isprintable()):
+        raise bad_parameter(name, f"'{name}' has at most {MAX_TEXT} characters, all of them printable")
+    return given
+
+
+def _time(query: Query, name: str, default_us: int) -> int:
+    given = query.get(name)
+    if given is None:
+        return default_us
+    try:
+        time_us = round(float(given) * 1e6) if _SECONDS.fullmatch(given) else _iso(given)
+    except ValueError:
+        raise bad_parameter(
+            name, f"'{name}' is seconds since 1970 or ISO 8601 like 2026-01-31T12:00:00Z, not {given[:MAX_TEXT]!r}"
+        ) from None
+    if not EARLIEST_US <= time_us <= LATEST_US:
+        raise bad_parameter(name, f"'{name}' lies between 1970 and 2100")
+    return time_us
+
+
+def _iso(given: str) -> int:
+    # The "+" of a zone is a space in a query string unless it was escaped.
+    moment = datetime.fromisoformat(given.replace(" ", "+") if "T" in given else given)
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)

@@ -1,0 +1,35 @@
+"""What sysmon-gatewayd can be told."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from sysmonstm.config import About, Check, CommaSeparated, StorageSettings
+from sysmonstm.listen import ListenAddress
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+
+
+def _host_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not _HOST_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no host name; give names without scheme and port")
+    return tuple(name.lower() for name in names)
+
+
+@dataclass(frozen=True)
+class GatewaySettings(StorageSettings):
+    """GATEWAY_* in the environment."""
+
+    env_prefix: ClassVar[str] = "GATEWAY_"
+
+    listen: Annotated[
+        ListenAddress, About("Address for browsers, host:port; not used where systemd hands over a socket")
+    ] = "127.0.0.1:8000"
+    allowed_hosts: Annotated[
+        CommaSeparated,
+        Check(_host_names),
+        About("Names by which browsers reach the dashboard, besides IP addresses, localhost and the host's own"),
+    ] = ()

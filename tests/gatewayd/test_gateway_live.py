@@ -1,0 +1,302 @@
+"""/ws: a snapshot, then changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import socket
+from pathlib import Path
+
+import pytest
+from aiohttp import WSCloseCode, WSMsgType
+
+from sysmonstm.ctl import servers
+from sysmonstm.gatewayd import websocket
+from sysmonstm.gatewayd.live import MAX_NOTICES, Client, Counts, Hub
+from sysmonstm.metric import Layout, Series
+from tests.gatewayd.fleet_publisher import CORE, LAYOUT, OTHER_LAYOUT, FleetPublisher, now_us
+from tests.gatewayd.running_gateway import RunningGateway, serving, until
+
+
+async def test_a_client_gets_the_whole_fleet_and_then_each_sample(
+    gateway: RunningGateway, publisher: FleetPublisher
+) -> None:
+    publisher.show("web1", [12.3, math.nan, 3, 40.1], os="NixOS")
+    await gateway.knows("web1")
+    async with gateway.watch() as watcher:
+        snapshot = await watcher.next()
+        assert (snapshot["type"], snapshot["live"]) == ("snapshot", True)
+        assert snapshot["layouts"][LAYOUT.id.hex()][1] == {
+            "metric": "cpu.core_percent",
+            "instance": "0",
+            "unit": "percent",
+            "kind": "rate",
+            "instance_label": "core",
+        }
+        (machine,) = snapshot["machines"]
+        assert (machine["machine"], machine["state"], machine["facts"]) == ("web1", "up", {"os": "NixOS"})
+        assert (machine["interval_seconds"], machine["agent_version"]) == (5.0, "0.1.0")
+        assert machine["layout"] == LAYOUT.id.hex()
+        assert machine["values"] == [12.3, None, 3, 40.1]
+        publisher.sample("web1", [1, 2, 3, math.nan])
+        frames = await watcher.next()
+        (frame,) = frames["frames"]
+        assert (frame["machine"], frame["layout"], frame["values"]) == ("web1", LAYOUT.id.hex(), [1, 2, 3, None])
+        assert frame["time"] > machine["time"]
+
+
+async def test_a_new_machine_and_a_new_layout_are_named_before_they_are_used(
+    gateway: RunningGateway, publisher: FleetPublisher
+) -> None:
+    async with gateway.watch() as watcher:
+        assert (await watcher.next())["machines"] == []
+        publisher.publish(hellos=[publisher.hello("web1")])
+        new = await watcher.next()
+        assert (new["type"], new["machine"], new["state"]) == ("machine", "web1", "waiting")
+        assert (new["time"], new["layout"], new["values"]) == (None, None, None)
+        publisher.publish([publisher.frame("web1", [1, 2, 3, 4])], layouts=[LAYOUT])
+        kinds = [(await watcher.next()) for _ in range(3)]
+        assert [one["type"] for one in kinds] == ["state", "layout", "frames"]
+        assert (kinds[0]["state"], kinds[1]["id"], len(kinds[1]["series"])) == ("up", LAYOUT.id.hex(), 4)
+        publisher.publish([publisher.frame("web1", [5, 6, 7, 8], OTHER_LAYOUT)], layouts=[OTHER_LAYOUT])
+        assert (await watcher.next())["id"] == OTHER_LAYOUT.id.hex()
+        assert (await watcher.next())["frames"][0]["layout"] == OTHER_LAYOUT.id.hex()
+        # Both are known now.
+        publisher.sample("web1", [1, 2, 3, 4], LAYOUT)
+        assert (await watcher.next())["type"] == "frames"
+
+
+async def test_a_machine_that_says_hello_anew_is_shown_anew(gateway: RunningGateway, publisher: FleetPublisher) -> None:
+    publisher.show("web1", [1, 2, 3, 4], kernel="6.1")
+    await gateway.knows("web1")
+    async with gateway.watch() as watcher:
+        await watcher.next_of("snapshot")
+        publisher.publish(hellos=[publisher.hello("web1", kernel="6.12")])
+        again = await watcher.next()
+        assert (again["type"], again["facts"], again["values"]) == ("machine", {"kernel": "6.12"}, [1, 2, 3, 4])
+
+
+async def test_a_client_gets_only_the_machines_that_it_asks_for(
+    gateway: RunningGateway, publisher: FleetPublisher
+) -> None:
+    publisher.show("web1", [1, 2, 3, 4])
+    publisher.show("web2", [5, 6, 7, 8], OTHER_LAYOUT)
+    await gateway.knows("web1", "web2")
+    async with gateway.watch() as watcher:
+        assert len((await watcher.next())["machines"]) == 2
+        snapshot = await watcher.subscribe(["web2", "not there"])
+        assert [one["machine"] for one in snapshot["machines"]] == ["web2"]
+        assert list(snapshot["layouts"]) == [OTHER_LAYOUT.id.hex()]
+        publisher.show("web3", [1, 2, 3, 4])
+        publisher.sample("web1", [9, 9, 9, 9])
+        publisher.sample("web2", [8, 8, 8, 8], OTHER_LAYOUT)
+        (frame,) = (await watcher.next())["frames"]
+        assert (frame["machine"], frame["values"]) == ("web2", [8, 8, 8, 8])
+        snapshot = await watcher.subscribe(None)
+        assert [one["machine"] for one in snapshot["machines"]] == ["web1", "web2", "web3"]
+
+
+async def test_a_machine_that_falls_silent_is_told_without_a_sample(
+    gateway: RunningGateway, publisher: FleetPublisher
+) -> None:
+    hello = publisher.hello("web1")
+    nearly_silent = publisher.frame("web1", [1, 2, 3, 4], received_us=now_us() - 14_000_000)
+    publisher.publish([nearly_silent], [hello], [LAYOUT])
+    await gateway.knows("web1")
+    async with gateway.watch() as watcher:
+        assert (await watcher.next())["machines"][0]["state"] == "up"
+        assert await watcher.next() == {"type": "state", "machine": "web1", "state": "silent"}
+        publisher.sample("web1", [1, 2, 3, 4])
+        assert await watcher.next() == {"type": "state", "machine": "web1", "state": "up"}
+        assert (await watcher.next())["type"] == "frames"
+
+
+async def test_events_are_passed_on_as_they_are(gateway: RunningGateway, publisher: FleetPublisher) -> None:
+    event = {"id": 7, "time": 1.5, "kind": "machine.new", "machine": "<b>", "message": "é\n", "fields": {"n": 1}}
+    async with gateway.watch() as watcher:
+        await watcher.subscribe(["web1"])
+        publisher.event(event)
+        assert await watcher.next_of("event") == {"type": "event", "event": event}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no",
+        "[]",
+        "{}",
+        '{"type":"shout"}',
+        '{"type":"subscribe","machines":"web1"}',
+        "[" * 60000,
+        "NaN",
+        '{"type":"subscribe","machines":[1]}',
+        '{"type":"subscribe","machines":{"web1":1}}',
+        '"\\ud800"',
+    ],
+)
+async def test_nonsense_is_answered_and_the_client_stays(
+    gateway: RunningGateway, publisher: FleetPublisher, text: str
+) -> None:
+    async with gateway.watch() as watcher:
+        await watcher.next_of("snapshot")
+        await watcher.ws.send_str(text)
+        assert (await watcher.next())["type"] == "error"
+        assert (await watcher.subscribe(None))["machines"] == []
+
+
+@pytest.mark.parametrize(
+    ("binary", "size", "code"),
+    [(True, 3, WSCloseCode.UNSUPPORTED_DATA), (False, 70_000, WSCloseCode.MESSAGE_TOO_BIG)],
+)
+async def test_what_is_no_text_or_too_long_ends_the_connection(
+    gateway: RunningGateway, binary: bool, size: int, code: WSCloseCode
+) -> None:
+    async with gateway.watch() as watcher:
+        await watcher.next_of("snapshot")
+        await (watcher.ws.send_bytes(b"x" * size) if binary else watcher.ws.send_str("x" * size))
+        assert (await watcher.ws.receive(timeout=10)).type is WSMsgType.CLOSE
+        assert watcher.ws.close_code == code
+    await until(lambda: not gateway.gateway.hub.clients)
+
+
+async def test_browsers_are_told_that_the_gateway_goes_away(redis_url: str, database_url: str) -> None:
+    async with serving(redis_url, database_url) as running, running.watch() as watcher:
+        await watcher.next_of("snapshot")
+        closing = asyncio.create_task(running.server.close())
+        received = await watcher.ws.receive(timeout=10)
+        assert (received.type, received.data) == (WSMsgType.CLOSE, WSCloseCode.GOING_AWAY)
+        await closing
+
+
+async def test_one_more_browser_than_there_may_be_is_a_problem(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "MAX_CLIENTS", 1)
+    async with gateway.watch() as watcher:
+        await watcher.next_of("snapshot")
+        handshake = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+        problem = await gateway.get("/ws", 503, **handshake, **{"Sec-WebSocket-Key": "x" * 22 + "=="})
+        assert "1 browsers" in problem["detail"]
+
+
+async def test_redis_that_goes_away_and_comes_back_is_said_and_a_snapshot_follows(
+    server_directory: Path, database_url: str
+) -> None:
+    state = server_directory / "away"
+    state.mkdir()
+    with servers.redis(state) as server:
+        url = server.url
+        running_context = serving(url, database_url)
+        running = await running_context.__aenter__()
+        await running.live()
+        publisher = FleetPublisher(url)
+        publisher.show("web1", [1, 2, 3, 4])
+        await running.knows("web1")
+        watcher_context = running.watch()
+        watcher = await watcher_context.__aenter__()
+        await watcher.next_of("snapshot")
+    try:
+        gone = await watcher.next()
+        assert (gone["type"], gone["live"]) == ("live", False)
+        assert gone["reason"]
+        (machine,) = (await running.get("/api/machines"))["machines"]
+        assert (machine["machine"], machine["state"]) == ("web1", "up")
+        async with running.watch() as late:
+            snapshot = await late.next()
+            assert (snapshot["live"], snapshot["machines"][0]["values"]) == (False, [1, 2, 3, 4])
+            assert snapshot["reason"]
+        with servers.redis(state) as server:
+            again = FleetPublisher(server.url)
+            again.show("web2", [5, 6, 7, 8])
+            snapshot = await watcher.next_of("snapshot")
+            assert (snapshot["live"], [one["machine"] for one in snapshot["machines"]]) == (True, ["web2"])
+    finally:
+        await watcher_context.__aexit__(None, None, None)
+        await running_context.__aexit__(None, None, None)
+
+
+async def _sleeping_client(gateway: RunningGateway) -> socket.socket:
+    """A WebSocket whose client reads nothing after the handshake."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(sock, ("127.0.0.1", gateway.server.port))
+    request = (
+        "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    await loop.sock_sendall(sock, request.encode())
+    await until(lambda: len(gateway.gateway.hub.clients) == 1)
+    return sock
+
+
+WIDE = Layout(tuple(Series(CORE, str(number)) for number in range(2000)))
+
+
+async def test_a_client_that_does_not_read_skips_samples_and_keeps_only_the_latest(
+    gateway: RunningGateway, publisher: FleetPublisher
+) -> None:
+    publisher.show("web1", [0.0] * 2000, WIDE)
+    await gateway.knows("web1")
+    hub = gateway.gateway.hub
+    with await _sleeping_client(gateway):
+        (client,) = hub.clients
+        for number in range(300):  # 20 KB each
+            publisher.sample("web1", [number + 0.123456] * 2000, WIDE)
+            if number % 10 == 0:
+                await asyncio.sleep(0)
+        await until(lambda: "299.1234" in client.frames.get("web1", ""))
+        assert hub.counts.websocket_frames_skipped > 100
+        assert len(client.frames) == 1
+        assert len(client.notices) == 0
+
+
+async def test_a_client_that_takes_nothing_for_long_is_let_go_of_and_counted(
+    gateway: RunningGateway, publisher: FleetPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "STALLED_SECONDS", 0.3)
+    publisher.show("web1", [0.0] * 2000, WIDE)
+    await gateway.knows("web1")
+    hub = gateway.gateway.hub
+    with await _sleeping_client(gateway):
+        for number in range(300):
+            publisher.sample("web1", [number + 0.123456] * 2000, WIDE)
+            if number % 10 == 0:
+                await asyncio.sleep(0)
+        await until(lambda: not hub.clients)
+    assert hub.counts.websocket_clients_dropped == 1
+
+
+def test_more_notices_than_a_snapshot_is_long_become_a_snapshot_and_events_survive_it() -> None:
+    hub = Hub(Counts())
+    client = Client(hub.counts)
+    assert [json.loads(text)["type"] for text in hub.take(client)] == ["snapshot"]
+    client.notify("event", "1", "the event")
+    for number in range(MAX_NOTICES):
+        client.notify("state", str(number), "a state")
+    assert client.snapshot_due
+    assert list(client.notices.values()) == ["the event"]
+    client.notify("state", "late", "needless, for the snapshot will say it")
+    snapshot, event = hub.take(client)
+    assert (json.loads(snapshot)["type"], event) == ("snapshot", "the event")
+    assert hub.take(client) == []
+
+
+def test_events_beyond_the_bound_are_lost_oldest_first_and_counted() -> None:
+    counts = Counts()
+    client = Client(counts)
+    for number in range(MAX_NOTICES + 5):
+        client.notify("event", str(number), str(number))
+    assert len(client.notices) == MAX_NOTICES
+    assert next(iter(client.notices.values())) == "5"
+    assert counts.websocket_events_lost == 5
+
+
+def test_the_status_line_counts_machines_and_browsers() -> None:
+    hub = Hub(Counts())
+    assert hub.status() == "0 machines, 0 browsers"
+    hub.clients.add(Client(hub.counts))
+    assert hub.status() == "0 machines, 1 browser"
