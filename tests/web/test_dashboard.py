@@ -1,0 +1,326 @@
+"""The dashboard in a real browser, on a whole system that shows this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, WebSocketRoute, expect
+
+from tests.whole_system import WholeSystem
+
+pytestmark = pytest.mark.browser
+
+MACHINE = "this-machine"
+MACHINE_PAGE = f"/?machine={MACHINE}&last=5m"
+DESKTOP = (1440, 900)
+PHONE = (390, 844)
+NARROWEST = (360, 740)
+PATIENCE_MS = 30_000
+
+Scheme = Literal["light", "dark"]
+Open = Callable[..., Page]
+
+
+class Watched:
+    """What a page did that it must not do."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.complaints: list[str] = []
+
+    def follow(self, page: Page) -> None:
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self._asked(request.url))
+        page.on("websocket", lambda socket: self._asked(socket.url.replace("ws", "http", 1)))
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith(f"{self.origin}/"):
+            self.complaints.append(f"asked elsewhere: {url}")
+
+
+@pytest.fixture
+def watched(dashboard_system: WholeSystem) -> Watched:
+    return Watched(dashboard_system.url)
+
+
+@pytest.fixture
+def open_page(browser: Browser, dashboard_system: WholeSystem, watched: Watched) -> Iterator[Open]:
+    """Opens a path of the dashboard; in the end no page may have complained or asked another origin."""
+    contexts = []
+
+    def open_path(path: str = "/", size: tuple[int, int] = DESKTOP, scheme: Scheme = "light") -> Page:
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        watched.follow(page)
+        page.goto(dashboard_system.url + path)
+        return page
+
+    yield open_path
+    for context in contexts:
+        context.close()
+    assert watched.complaints == []
+
+
+def newest(page: Page, chart: str) -> float:
+    """Time of the newest sample that a chart has drawn."""
+    return float(page.locator(f'[data-chart="{chart}"][data-newest]').get_attribute("data-newest") or 0)
+
+
+def pixels(page: Page, chart: str) -> str:
+    """What a chart's canvas shows, as a data address."""
+    return str(page.locator(f'[data-chart="{chart}"] canvas').evaluate("canvas => canvas.toDataURL()"))
+
+
+def seconds_asked(url: str) -> float:
+    """The length of the range that a question for history names; 0 for any other address."""
+    query = parse_qs(urlsplit(url).query)
+    return float(query["to"][0]) - float(query["from"][0]) if "/history" in url else 0.0
+
+
+def see_all_charts(page: Page) -> None:
+    """Bring every chart into view once: they ask for history only then."""
+    for chart in page.locator("[data-chart]").all():
+        chart.scroll_into_view_if_needed()
+        expect(chart.locator("canvas")).to_be_visible()
+    page.evaluate("scrollTo(0, 0)")
+
+
+def test_the_fleet_shows_this_machine_with_numbers_that_are_its_own(
+    open_page: Open, dashboard_system: WholeSystem
+) -> None:
+    page = open_page()
+    row = page.locator(f'[data-machine="{MACHINE}"]')
+    expect(row.locator(".state")).to_have_text("up")
+    expect(row.locator(".cell-1 b")).to_contain_text("%")
+    entry = dashboard_system.machine(MACHINE, "memory.percent")
+    assert entry is not None
+    shown = float(row.locator(".cell-2 b").inner_text().removesuffix("%"))
+    assert shown == pytest.approx(entry["values"]["memory.percent"][""], abs=10)
+    expect(page.locator("#fleet-summary")).to_have_text("1 machine: 1 up")
+    expect(page.locator("#event-list")).to_contain_text(MACHINE)
+
+
+def test_a_click_on_a_machine_opens_its_charts_and_back_returns(open_page: Open) -> None:
+    page = open_page()
+    page.get_by_role("link", name=MACHINE).first.click()
+    expect(page.locator("h1#machine-name")).to_have_text(MACHINE)
+    assert page.url.endswith(f"/?machine={MACHINE}")
+    for chart in ("cpu", "cores", "load", "memory", "disk", "filesystem", "network"):
+        expect(page.locator(f'[data-chart="{chart}"]')).to_be_attached()
+    page.go_back()
+    expect(page.locator("#fleet-table")).to_be_visible()
+
+
+def test_charts_are_filled_from_history_and_then_follow_what_is_live(
+    open_page: Open, dashboard_system: WholeSystem
+) -> None:
+    before = time.time()
+    dashboard_system.moves_on()
+    page = open_page(MACHINE_PAGE)
+    with page.expect_response(lambda answer: "/history?metric=cpu.percent" in answer.url) as answer:
+        page.reload()
+    history = answer.value.json()
+    assert any(value is not None for value in history["series"][0]["mean"])
+    first, drawn = newest(page, "cpu"), pixels(page, "cpu")
+    assert first > before
+    page.wait_for_function(
+        "first => Number(document.querySelector('[data-chart=cpu]').dataset.newest) > first + 2", arg=first
+    )
+    assert pixels(page, "cpu") != drawn
+
+
+def test_every_chart_of_the_layout_is_drawn_and_every_probe_named(
+    open_page: Open, dashboard_system: WholeSystem
+) -> None:
+    page = open_page(MACHINE_PAGE)
+    expect(page.locator("[data-chart=cpu] canvas")).to_be_visible()
+    see_all_charts(page)
+    values = dashboard_system.get(f"/api/machines/{MACHINE}/metrics")["metrics"]
+    probes = next(one["values"] for one in values if one["metric"] == "probe.success")
+    assert page.locator("#probe-list .probe-name").all_inner_texts() == [one["instance"] for one in probes]
+
+
+def test_the_time_range_is_kept_in_the_address(open_page: Open) -> None:
+    page = open_page(f"/?machine={MACHINE}")
+    with page.expect_response(lambda answer: seconds_asked(answer.url) == pytest.approx(21600, abs=1)):
+        page.get_by_role("link", name="6h").click()
+    assert page.url.endswith(f"/?machine={MACHINE}&last=6h")
+    page.reload()
+    expect(page.locator("#ranges [aria-current]")).to_have_text("6h")
+
+
+def test_a_hostile_name_in_the_address_is_only_text(open_page: Open) -> None:
+    page = open_page("/?machine=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
+    expect(page.locator("#machine-unknown")).to_be_visible()
+    expect(page.locator("h1#machine-name")).to_have_text("<img src=x onerror=alert(1)>")
+    assert page.locator("#content img").count() == 0
+
+
+def test_without_history_a_chart_says_so_shows_what_is_live_and_asks_again(
+    browser: Browser, dashboard_system: WholeSystem
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("**/history?*", lambda route: route.fulfill(status=503, json={"title": "the database is away"}))
+    page.goto(dashboard_system.url + MACHINE_PAGE)
+    said = page.locator("[data-chart=cpu] .chart-message")
+    expect(said).to_have_text("History is away: the database does not answer. Trying again.", timeout=PATIENCE_MS)
+    assert newest(page, "cpu") > time.time() - 30
+    page.unroute("**/history?*")
+    expect(said).to_be_hidden(timeout=PATIENCE_MS)
+    context.close()
+
+
+def scripted_page(browser: Browser, address: str, *messages: dict[str, object]) -> Page:
+    """A page whose WebSocket says only this: for states that a healthy system is not in."""
+    page = browser.new_context().new_page()
+
+    def say_all(socket: WebSocketRoute) -> None:
+        for message in messages:
+            socket.send(json.dumps(message))
+
+    page.route_web_socket("**/ws", say_all)
+    page.goto(address)
+    return page
+
+
+SERIES = {"metric": "cpu.percent", "instance": "", "unit": "percent", "kind": "rate", "instance_label": ""}
+
+
+def snapshot(*machines: dict[str, object]) -> dict[str, object]:
+    return {"type": "snapshot", "time": time.time(), "live": True, "layouts": {"aa": [SERIES]}, "machines": machines}
+
+
+def machine(state: str, silent_seconds: float = 0) -> dict[str, object]:
+    seen = {"time": time.time() - silent_seconds, "layout": "aa", "values": [12.5]}
+    hostile = "<img src=x onerror=alert(1)>"
+    hello = {"machine": "odd", "interval_seconds": 5, "agent_version": hostile, "facts": {"os": hostile, hostile: "x"}}
+    return {"state": state, **hello, **seen}
+
+
+def test_an_empty_fleet_says_how_to_add_a_machine(browser: Browser, dashboard_system: WholeSystem) -> None:
+    page = scripted_page(browser, dashboard_system.url, snapshot())
+    command = "COLLECTOR_AGGREGATOR_URL=hub:50051 COLLECTOR_MACHINE_ID=my-laptop sysmon-collectord"
+    expect(page.locator("#fleet-empty code").first).to_have_text(command)
+    page.context.close()
+
+
+def test_a_silent_machine_says_for_how_long(browser: Browser, dashboard_system: WholeSystem) -> None:
+    page = scripted_page(browser, dashboard_system.url, snapshot(machine("silent", 754)))
+    expect(page.locator("[data-machine=odd] .state")).to_have_text("silent 12 min")
+    page.context.close()
+
+
+def test_without_live_data_the_page_says_why(browser: Browser, dashboard_system: WholeSystem) -> None:
+    away = {"type": "live", "live": False, "reason": "Redis does not answer"}
+    page = scripted_page(browser, dashboard_system.url, snapshot(machine("up")), away)
+    expect(page.locator("#link-banner")).to_contain_text("live data unavailable: Redis does not answer")
+    page.context.close()
+
+
+def test_what_a_machine_says_of_itself_is_only_text(browser: Browser, dashboard_system: WholeSystem) -> None:
+    page = scripted_page(browser, f"{dashboard_system.url}/?machine=odd", snapshot(machine("up")))
+    expect(page.locator("#machine-facts")).to_contain_text("<img src=x onerror=alert(1)>")
+    assert page.locator("#content img").count() == 0
+    page.context.close()
+
+
+@pytest.mark.parametrize("path", ["/", MACHINE_PAGE])
+def test_nothing_scrolls_sideways_at_360_pixels(open_page: Open, path: str) -> None:
+    page = open_page(path, NARROWEST)
+    expect(page.locator(".fleet-row[data-machine], [data-chart=cpu] canvas").first).to_be_visible()
+    if path != "/":
+        see_all_charts(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == NARROWEST[0]
+
+
+def test_the_keyboard_reaches_and_opens_a_machine(open_page: Open) -> None:
+    page = open_page()
+    expect(page.locator(f'[data-machine="{MACHINE}"]')).to_be_visible()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == MACHINE:
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator("h1#machine-name")).to_have_text(MACHINE)
+
+
+def test_the_theme_button_goes_from_system_to_light_to_dark_and_is_remembered(open_page: Open) -> None:
+    page = open_page(scheme="dark")
+    background = "getComputedStyle(document.documentElement).backgroundColor"
+    dark = page.evaluate(background)
+    page.locator("#theme").click()
+    light = page.evaluate(background)
+    assert light != dark
+    page.reload()
+    assert page.evaluate(background) == light
+    page.locator("#theme").click()
+    assert page.evaluate(background) == dark
+
+
+def test_a_page_says_that_it_is_disconnected_and_recovers_without_a_reload(
+    open_page: Open, dashboard_system: WholeSystem, watched: Watched
+) -> None:
+    page = open_page(MACHINE_PAGE)
+    expect(page.locator("#link-text")).to_have_text("live")
+    page.evaluate(
+        """() => {
+            window.banners = [];
+            const banner = document.getElementById("link-banner");
+            const note = () => banner.hidden || window.banners.push(banner.innerText);
+            new MutationObserver(note).observe(banner, {attributes: true, childList: true, subtree: true});
+        }"""
+    )
+    first = newest(page, "cpu")
+    dashboard_system.kill("gatewayd")
+    page.wait_for_function("window.banners.some(text => text.includes('disconnected, retrying'))")
+    expect(page.locator("#link-text")).to_have_text("live", timeout=PATIENCE_MS)
+    expect(page.locator("#link-banner")).to_be_hidden()
+    page.wait_for_function(
+        "first => Number(document.querySelector('[data-chart=cpu]').dataset.newest) > first + 3", arg=first
+    )
+    assert page.evaluate("window.banners.length") > 0, "the page was loaded anew"
+    # The browser itself complains of what it could not reach meanwhile.
+    watched.complaints = [one for one in watched.complaints if "asked elsewhere" in one]
+
+
+def screenshot_directory() -> tuple[Path, float]:
+    """Where screenshots go, and how many seconds of history they should show at least."""
+    if given := os.environ.get("SYSMON_SCREENSHOTS"):
+        # For the README: the five minutes that the page shows are then mostly full.
+        return Path(given), 240
+    return Path(__file__).parents[1] / "output", 0
+
+
+def test_screenshots_are_made_of_every_page_light_and_dark_on_desktop_and_phone(
+    open_page: Open, dashboard_system: WholeSystem
+) -> None:
+    directory, seconds = screenshot_directory()
+    directory.mkdir(parents=True, exist_ok=True)
+    since = psutil.Process(dashboard_system.process.pid).create_time()
+    time.sleep(max(0, since + seconds - time.time()))
+    schemes: tuple[Scheme, Scheme] = ("light", "dark")
+    for scheme in schemes:
+        for name, path in (("dashboard", "/"), ("machine", MACHINE_PAGE)):
+            for size, suffix in ((DESKTOP, ""), (PHONE, "-phone")):
+                page = open_page(path, size, scheme)
+                expect(page.locator(".fleet-row[data-machine], [data-chart=cpu] canvas").first).to_be_visible()
+                page.wait_for_timeout(2000)
+                file = directory / f"{name}{suffix}-{scheme}.png"
+                page.screenshot(path=file)
+                assert file.read_bytes()[16:24] == size[0].to_bytes(4, "big") + size[1].to_bytes(4, "big")

@@ -1,0 +1,112 @@
+/** store.js: what the gateway's messages do to the live state. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Store } from "../../web/static/js/store.js";
+
+const SERIES = [
+  { metric: "cpu.percent", instance: "", unit: "percent", kind: "rate", instance_label: "" },
+  { metric: "network.received", instance: "eth0", unit: "bytes/s", kind: "rate", instance_label: "interface" },
+  { metric: "network.received", instance: "lo", unit: "bytes/s", kind: "rate", instance_label: "interface" },
+];
+
+const entry = (machine, time = 100, values = [1, 2, 3]) => ({
+  machine, state: "up", interval_seconds: 5, agent_version: "1", facts: {}, time, layout: "aa", values,
+});
+const snapshot = (...machines) => ({ type: "snapshot", time: 1000, live: true, layouts: { aa: SERIES }, machines });
+const frames = (...list) => ({ type: "frames", frames: list });
+const frame = (machine, time, values = [4, 5, 6]) => ({ machine, time, layout: "aa", values });
+
+/** A store whose flushes happen when `flush` is called. */
+function makeStore() {
+  const waiting = [];
+  const store = new Store((flush) => waiting.push(flush), () => 900);
+  const changes = [];
+  store.onChange((change) => changes.push(change));
+  return { store, changes, flush: () => waiting.splice(0).forEach((one) => one()) };
+}
+
+test("changes are gathered until the next drawing, machines once each", () => {
+  const { store, changes, flush } = makeStore();
+  store.receive(snapshot(entry("a"), entry("b")));
+  store.receive(frames(frame("a", 105), frame("a", 110)));
+  assert.equal(changes.length, 0);
+  flush();
+  assert.equal(changes.length, 1);
+  assert.deepEqual([...changes[0].machines], ["a", "b"]);
+  assert.equal(changes[0].membership, true);
+});
+
+test("an older frame changes nothing", () => {
+  const { store } = makeStore();
+  store.receive(snapshot(entry("a", 100)));
+  store.receive(frames(frame("a", 99)));
+  assert.deepEqual(store.machines.get("a").values, [1, 2, 3]);
+  store.receive(frames(frame("a", 101)));
+  assert.deepEqual(store.machines.get("a").values, [4, 5, 6]);
+});
+
+test("a frame of an unknown machine or layout is left out", () => {
+  const { store } = makeStore();
+  store.receive(snapshot(entry("a")));
+  store.receive(frames(frame("other", 200), { ...frame("a", 200), layout: "bb" }));
+  assert.equal(store.machines.size, 1);
+  assert.equal(store.machines.get("a").time, 100);
+});
+
+test("a machine that a full snapshot no longer has is forgotten, the others stay the same objects", () => {
+  const { store } = makeStore();
+  store.receive(snapshot(entry("a"), entry("b")));
+  const kept = store.machines.get("b");
+  store.receive(snapshot(entry("b", 105)));
+  assert.deepEqual([...store.machines.keys()], ["b"]);
+  assert.equal(store.machines.get("b"), kept);
+});
+
+test("while one machine is watched a snapshot of it does not forget the others", () => {
+  const { store } = makeStore();
+  store.receive(snapshot(entry("a"), entry("b")));
+  store.watch("a");
+  store.receive(snapshot(entry("a", 105)));
+  assert.deepEqual([...store.machines.keys()], ["a", "b"]);
+});
+
+test("only the watched machine's frames are kept, and not without bound", () => {
+  const { store } = makeStore();
+  store.receive(snapshot(entry("a"), entry("b")));
+  store.watch("a");
+  for (let time = 101; time < 5101; time += 1) store.receive(frames(frame("a", time), frame("b", time)));
+  assert.ok(store.frames.length <= 2000 && store.frames.length >= 1500);
+  assert.ok(store.frames.every((one) => one.machine === "a"));
+  assert.equal(store.frames.at(-1).time, 5100);
+});
+
+test("the loopback interface is no traffic, and what was not read is no zero", () => {
+  const { store } = makeStore();
+  store.receive(snapshot(entry("a", 100, [null, 7, 1000])));
+  const machine = store.machines.get("a");
+  assert.equal(machine.trafficTrace.value(0), 7);
+  assert.ok(Number.isNaN(machine.cpuTrace.value(0)));
+});
+
+test("its clock is the gateway's", () => {
+  const { store } = makeStore();
+  store.receive(snapshot());
+  assert.equal(store.now(), 1000);
+});
+
+test("it is stale while the link is down or there is no live data, and says when it came back", () => {
+  const { store } = makeStore();
+  assert.equal(store.stale, true);
+  store.receive(snapshot());
+  store.setLink({ state: "open", attempt: 0, retryAt: 0 });
+  assert.equal(store.stale, false);
+  assert.equal(store.generation, 1);
+  store.receive(snapshot());
+  assert.equal(store.generation, 1, "nothing was missed between two snapshots of an open link");
+  store.receive({ type: "live", live: false, reason: "Redis is away" });
+  assert.equal(store.liveFault, "Redis is away");
+  assert.equal(store.stale, true);
+  store.receive(snapshot());
+  assert.equal(store.stale, false);
+  assert.equal(store.generation, 2);
+});

@@ -1,0 +1,20 @@
+"""The dashboard's pure modules, tested by node."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize("file", sorted(HERE.glob("test_*.mjs")), ids=lambda file: file.name)
+def test_the_module_does_what_its_node_tests_say(file: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is missing; apt-get install nodejs")
+    done = subprocess.run([node, "--test", str(file)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr

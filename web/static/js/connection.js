@@ -1,0 +1,125 @@
+// @ts-check
+/** The WebSocket to the gateway: reconnects with full jitter, resyncs by snapshot, and notices a dead link. */
+
+/** @typedef {import("./store.js").Store} Store */
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 15_000;
+/** Without a message for so long, ask for a snapshot; without one for as long again, give the link up. */
+const QUIET_MS = 20_000;
+
+/**
+ * How long to wait before the attempt: anything up to a bound that doubles, so that a thousand pages do not come back
+ * at once; at least a fifth of a second.
+ * @param {number} attempt counts from 1
+ * @param {() => number} random in [0, 1)
+ * @returns {number} milliseconds
+ */
+export function waitBefore(attempt, random) {
+  const bound = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** attempt);
+  return Math.max(200, random() * bound);
+}
+
+export class Connection {
+  /**
+   * @param {string} address of the WebSocket
+   * @param {Store} store takes messages and the state of the link
+   */
+  constructor(address, store) {
+    this.address = address;
+    this.store = store;
+    /** @type {string[] | null} */
+    this.machines = null;
+    /** @type {WebSocket | null} */
+    this.socket = null;
+    this.attempt = 0;
+    this.retryTimer = 0;
+    this.quietTimer = 0;
+    addEventListener("online", () => this.retryNow());
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.retryNow();
+    });
+  }
+
+  /**
+   * Follow these machines only, or all of them with null; a snapshot follows.
+   * @param {string[] | null} machines
+   */
+  subscribe(machines) {
+    this.machines = machines;
+    if (this.socket?.readyState === WebSocket.OPEN) this.sendSubscription();
+  }
+
+  open() {
+    clearTimeout(this.retryTimer);
+    this.store.setLink({ state: this.attempt ? "closed" : "connecting", attempt: this.attempt, retryAt: 0 });
+    const socket = new WebSocket(this.address);
+    this.socket = socket;
+    this.expectWord(socket, QUIET_MS, () => this.giveUp(socket));
+    socket.addEventListener("open", () => {
+      // The gateway sends all machines unless told otherwise.
+      if (this.machines !== null) this.sendSubscription();
+    });
+    socket.addEventListener("message", (event) => this.take(socket, event.data));
+    socket.addEventListener("close", () => this.lost(socket));
+  }
+
+  /**
+   * @param {WebSocket} socket
+   * @param {string} text
+   */
+  take(socket, text) {
+    if (socket !== this.socket) return;
+    const message = /** @type {import("./contract.js").Message} */ (JSON.parse(text));
+    this.store.receive(message);
+    if (message.type === "snapshot" && this.store.link.state !== "open") {
+      this.attempt = 0;
+      this.store.setLink({ state: "open", attempt: 0, retryAt: 0 });
+    }
+    this.expectWord(socket, QUIET_MS, () => this.askForWord(socket));
+  }
+
+  /** @param {WebSocket} socket */
+  askForWord(socket) {
+    this.sendSubscription();
+    this.expectWord(socket, QUIET_MS, () => this.giveUp(socket));
+  }
+
+  /** @param {WebSocket} socket */
+  giveUp(socket) {
+    socket.close();
+    // On a dead network the close event can take minutes.
+    this.lost(socket);
+  }
+
+  /**
+   * @param {WebSocket} socket
+   * @param {number} wait milliseconds
+   * @param {() => void} otherwise
+   */
+  expectWord(socket, wait, otherwise) {
+    clearTimeout(this.quietTimer);
+    this.quietTimer = setTimeout(() => {
+      if (socket === this.socket) otherwise();
+    }, wait);
+  }
+
+  /** @param {WebSocket} socket */
+  lost(socket) {
+    if (socket !== this.socket) return;
+    this.socket = null;
+    clearTimeout(this.quietTimer);
+    this.attempt += 1;
+    const wait = waitBefore(this.attempt, Math.random);
+    this.store.setLink({ state: "closed", attempt: this.attempt, retryAt: Date.now() + wait });
+    this.retryTimer = setTimeout(() => this.open(), wait);
+  }
+
+  retryNow() {
+    if (this.socket === null && this.attempt) this.open();
+  }
+
+  sendSubscription() {
+    this.socket?.send(JSON.stringify({ type: "subscribe", machines: this.machines }));
+  }
+}

@@ -1,0 +1,157 @@
+// @ts-check
+/** The page of one machine: its facts, its figures, and its charts, family by family. */
+
+import { RANGES, format as address } from "./address.js";
+import { familiesOf } from "./charts.js";
+import { byId, element, setText, show, viewLink } from "./dom.js";
+import { drawFacts } from "./facts.js";
+import { Panel } from "./panel.js";
+import { ProbeHealth } from "./probes.js";
+import { Range } from "./range.js";
+import { StateBadge } from "./state_badge.js";
+import { Summary } from "./summary.js";
+
+/** @typedef {import("./store.js").Store} Store */
+/** @typedef {import("./store.js").Change} Change */
+/** @typedef {import("./address.js").View} View */
+
+export class MachinePage {
+  /**
+   * @param {Store} store
+   * @param {View & {machine: string}} view
+   */
+  constructor(store, view) {
+    this.store = store;
+    this.name = view.machine;
+    this.range = new Range(() => store.now(), view.last);
+    this.badge = new StateBadge();
+    this.summary = new Summary(byId("machine-figures"));
+    byId("probe-list").replaceChildren();
+    this.probes = new ProbeHealth(byId("probe-list"));
+    /** @type {Map<string, Panel>} */
+    this.panels = new Map();
+    /** @type {import("./store.js").Layout | null} */
+    this.layout = null;
+    this.factsShown = "";
+    this.generation = store.generation;
+    this.sight = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
+    this.stopFrames = store.onFrame((frame) => this.take(frame));
+    byId("machine-name").textContent = view.machine;
+    byId("machine-state").replaceChildren(this.badge.element);
+    byId("charts").replaceChildren();
+    this.drawRanges(view);
+    this.update();
+  }
+
+  /** @param {View} view */
+  drawRanges(view) {
+    const links = Object.keys(RANGES).map((name) => {
+      const last = /** @type {import("./address.js").RangeName} */ (name);
+      const link = viewLink({ ...view, last }, address({ ...view, last }), name);
+      if (last === view.last) link.setAttribute("aria-current", "true");
+      return link;
+    });
+    byId("ranges").replaceChildren(...links);
+  }
+
+  /** @param {View} view of the same machine */
+  setRange(view) {
+    this.range.last = view.last;
+    this.drawRanges(view);
+    for (const panel of this.panels.values()) panel.reload();
+    this.drawCharts(true);
+  }
+
+  /** @param {import("./contract.js").Frame} frame */
+  take(frame) {
+    for (const panel of this.panels.values()) panel.take(frame);
+  }
+
+  /** @param {Change} change */
+  change(change) {
+    if (this.store.generation !== this.generation) {
+      this.generation = this.store.generation;
+      for (const panel of this.panels.values()) panel.reload();
+    }
+    if (change.machines.has(this.name) || change.membership) this.update();
+  }
+
+  update() {
+    const machine = this.store.machines.get(this.name);
+    show(byId("machine-unknown"), this.store.loaded && !machine);
+    show(byId("machine-body"), Boolean(machine));
+    if (!machine) return;
+    this.badge.update(machine, this.store.now());
+    this.summary.update(machine);
+    this.probes.update(machine);
+    const facts = JSON.stringify([machine.facts, machine.agentVersion, machine.interval]);
+    if (facts !== this.factsShown) drawFacts(byId("machine-facts"), machine);
+    this.factsShown = facts;
+    if (machine.layout && machine.layout !== this.layout) this.arrange(machine.layout);
+    show(byId("machine-waiting"), !machine.layout);
+    this.drawCharts(false);
+  }
+
+  /**
+   * The charts of a layout; those that were there already are kept.
+   * @param {import("./store.js").Layout} layout
+   */
+  arrange(layout) {
+    this.layout = layout;
+    const families = familiesOf(layout);
+    const wanted = new Set(families.flatMap((family) => family.charts.map((chart) => JSON.stringify(chart))));
+    for (const [key, panel] of this.panels) {
+      if (wanted.has(key)) continue;
+      this.sight.unobserve(panel.element);
+      panel.destroy();
+      this.panels.delete(key);
+    }
+    const sections = families.map((family) => {
+      const charts = family.charts.map((chart) => this.panelFor(chart).element);
+      const title = element("h2", { class: "only-read" }, family.title);
+      return element("section", { class: "family", "data-family": family.id, "aria-label": family.title }, title, ...charts);
+    });
+    byId("charts").replaceChildren(...sections);
+    show(byId("probe-health"), layout.positions.has("probe.success"));
+  }
+
+  /** @param {import("./charts.js").ChartSpec} spec */
+  panelFor(spec) {
+    const key = JSON.stringify(spec);
+    const known = this.panels.get(key);
+    if (known) return known;
+    const panel = new Panel(this.store, this.name, spec, this.range);
+    this.panels.set(key, panel);
+    this.sight.observe(panel.element);
+    return panel;
+  }
+
+  /** @param {IntersectionObserverEntry[]} entries */
+  seen(entries) {
+    const panels = new Map([...this.panels.values()].map((panel) => [panel.element, panel]));
+    for (const entry of entries) {
+      panels.get(/** @type {HTMLElement} */ (entry.target))?.setVisible(entry.isIntersecting);
+    }
+  }
+
+  /** @param {boolean} all or only those with something new */
+  drawCharts(all) {
+    for (const panel of this.panels.values()) if (all || panel.dirty) panel.draw();
+  }
+
+  /** Once a second: time goes on also when nothing comes. */
+  tick() {
+    const machine = this.store.machines.get(this.name);
+    if (!machine) return;
+    this.badge.update(machine, this.store.now());
+    if (machine.state !== "up" || this.store.stale) this.drawCharts(true);
+  }
+
+  destroy() {
+    this.stopFrames();
+    this.sight.disconnect();
+    for (const panel of this.panels.values()) panel.destroy();
+    byId("charts").replaceChildren();
+    setText(byId("machine-name"), "");
+  }
+}

@@ -1,0 +1,34 @@
+// @ts-check
+/** Whether a machine is up, and if not, for how long it has been silent. */
+
+import { element, setAttribute, setText } from "./dom.js";
+import { duration } from "./units.js";
+
+/** @typedef {import("./store.js").Machine} Machine */
+
+/**
+ * "up", "silent for 12 min", "waiting for the first sample".
+ * @param {Machine} machine
+ * @param {number} now seconds since 1970
+ */
+export function stateText(machine, now) {
+  if (machine.state === "up") return "up";
+  if (machine.state === "waiting") return "waiting";
+  return machine.time === null ? "silent" : `silent ${duration(now - machine.time)}`;
+}
+
+export class StateBadge {
+  constructor() {
+    this.text = element("span", {});
+    this.element = element("span", { class: "state" }, element("i", { "aria-hidden": "true" }), this.text);
+  }
+
+  /**
+   * @param {Machine} machine
+   * @param {number} now seconds since 1970
+   */
+  update(machine, now) {
+    setAttribute(this.element, "data-state", machine.state);
+    setText(this.text, stateText(machine, now));
+  }
+}

@@ -1,0 +1,269 @@
+// @ts-check
+/** The one store of live state: machines, layouts, newest values, short traces. It knows the gateway's messages, no DOM. */
+
+import { single, traffic } from "./figures.js";
+import { Ring } from "./ring.js";
+
+/** @typedef {import("./contract.js").Series} Series */
+/** @typedef {import("./contract.js").Message} Message */
+/** @typedef {import("./contract.js").MachineEntry} MachineEntry */
+/** @typedef {import("./contract.js").Frame} Frame */
+/** @typedef {import("./contract.js").FleetEvent} FleetEvent */
+
+const TRACE_SAMPLES = 120;
+const KEPT_FRAMES = 2000;
+const KEPT_EVENTS = 100;
+
+/** The order of a frame's values, with the positions of each metric. */
+export class Layout {
+  /**
+   * @param {string} id
+   * @param {Series[]} series
+   */
+  constructor(id, series) {
+    this.id = id;
+    this.series = series;
+    /** @type {Map<string, number[]>} */
+    this.positions = new Map();
+    series.forEach((one, position) => {
+      const known = this.positions.get(one.metric);
+      if (known) known.push(position);
+      else this.positions.set(one.metric, [position]);
+    });
+  }
+}
+
+/** One machine as it is known now. */
+export class Machine {
+  /** @param {string} name */
+  constructor(name) {
+    this.name = name;
+    /** @type {import("./contract.js").MachineState} */
+    this.state = "waiting";
+    this.interval = 5;
+    this.agentVersion = "";
+    /** @type {Record<string, string>} */
+    this.facts = {};
+    /** @type {number | null} */
+    this.time = null;
+    /** @type {Layout | null} */
+    this.layout = null;
+    /** @type {(number | null)[] | null} */
+    this.values = null;
+    this.cpuTrace = new Ring(TRACE_SAMPLES);
+    this.trafficTrace = new Ring(TRACE_SAMPLES);
+  }
+}
+
+/**
+ * What changed since the last call: names of machines with new values or facts, whether machines came or went, whether
+ * the link or its quality changed, and events that arrived.
+ * @typedef {{machines: Set<string>, membership: boolean, link: boolean, events: FleetEvent[]}} Change
+ */
+/** @returns {Change} */
+const noChange = () => ({ machines: new Set(), membership: false, link: false, events: [] });
+
+/**
+ * `attempt` counts from 1 while disconnected; `retryAt` is in milliseconds of Date.now().
+ * @typedef {{state: "connecting" | "open" | "closed", attempt: number, retryAt: number}} Link
+ */
+
+export class Store {
+  /**
+   * @param {(flush: () => void) => unknown} schedule runs `flush` once, soon: requestAnimationFrame in the page
+   * @param {() => number} now seconds since 1970 by the browser's clock
+   */
+  constructor(schedule, now = () => Date.now() / 1000) {
+    this.schedule = schedule;
+    this.browserNow = now;
+    /** @type {Map<string, Machine>} */
+    this.machines = new Map();
+    /** @type {Map<string, Layout>} */
+    this.layouts = new Map();
+    /** @type {Link} */
+    this.link = { state: "connecting", attempt: 0, retryAt: 0 };
+    /** Why there is no live data although the link is open; "" while there is. */
+    this.liveFault = "";
+    this.loaded = false;
+    /** Counts the times that the link came back: what was missed in between is only in history. */
+    this.generation = 0;
+    /** Seconds by which the gateway's clock is ahead of the browser's. */
+    this.clockAhead = 0;
+    /** The machine whose whole frames are kept, and no other's. @type {string | null} */
+    this.watched = null;
+    /** Frames of the watched machine, oldest first. @type {Frame[]} */
+    this.frames = [];
+    this.pending = noChange();
+    this.scheduled = false;
+    /** @type {Set<(change: Change) => void>} */
+    this.changeListeners = new Set();
+    /** @type {Set<(frame: Frame) => void>} */
+    this.frameListeners = new Set();
+  }
+
+  /** Seconds since 1970 by the gateway's clock, as well as the browser knows it. */
+  now() {
+    return this.browserNow() + this.clockAhead;
+  }
+
+  /** Whether what is shown is not known to be current. */
+  get stale() {
+    return this.link.state !== "open" || this.liveFault !== "" || !this.loaded;
+  }
+
+  /**
+   * Hear of changes, gathered until the next drawing. Returns how to stop.
+   * @param {(change: Change) => void} listener
+   */
+  onChange(listener) {
+    this.changeListeners.add(listener);
+    return () => void this.changeListeners.delete(listener);
+  }
+
+  /**
+   * Hear of each frame of the watched machine at once. Returns how to stop.
+   * @param {(frame: Frame) => void} listener
+   */
+  onFrame(listener) {
+    this.frameListeners.add(listener);
+    return () => void this.frameListeners.delete(listener);
+  }
+
+  /**
+   * Keep whole frames of this machine, or of none; a snapshot is then expected to hold only what is subscribed.
+   * @param {string | null} machine
+   */
+  watch(machine) {
+    if (machine === this.watched) return;
+    this.watched = machine;
+    this.frames = [];
+  }
+
+  /** @param {Link} link */
+  setLink(link) {
+    this.link = link;
+    this.pending.link = true;
+    this.wake();
+  }
+
+  /**
+   * Take in one message of the gateway.
+   * @param {Message} message
+   */
+  receive(message) {
+    switch (message.type) {
+      case "snapshot":
+        this.takeSnapshot(message);
+        break;
+      case "layout":
+        this.layouts.set(message.id, new Layout(message.id, message.series));
+        break;
+      case "frames":
+        for (const frame of message.frames) this.takeFrame(frame);
+        break;
+      case "machine":
+        this.takeMachine(message);
+        break;
+      case "state":
+        this.takeState(message.machine, message.state);
+        break;
+      case "event":
+        // Nothing is drawn while the tab is hidden, and only the newest are shown then.
+        this.pending.events = [...this.pending.events, message.event].slice(-KEPT_EVENTS);
+        break;
+      case "live":
+        this.liveFault = message.live ? "" : message.reason || "no reason given";
+        this.pending.link = true;
+        break;
+    }
+    this.wake();
+  }
+
+  /** @param {import("./contract.js").SnapshotMessage} snapshot */
+  takeSnapshot(snapshot) {
+    this.clockAhead = snapshot.time - this.browserNow();
+    if (this.stale) this.generation += 1;
+    this.liveFault = snapshot.live ? "" : snapshot.reason || "no reason given";
+    for (const [id, series] of Object.entries(snapshot.layouts)) {
+      if (!this.layouts.has(id)) this.layouts.set(id, new Layout(id, series));
+    }
+    if (this.watched === null) this.forget(new Set(snapshot.machines.map((entry) => entry.machine)));
+    for (const entry of snapshot.machines) this.takeMachine(entry);
+    this.loaded = true;
+    this.pending.link = true;
+    this.pending.membership = true;
+  }
+
+  /** @param {Set<string>} present */
+  forget(present) {
+    for (const name of this.machines.keys()) {
+      if (!present.has(name)) this.machines.delete(name);
+    }
+  }
+
+  /** @param {MachineEntry} entry */
+  takeMachine(entry) {
+    let machine = this.machines.get(entry.machine);
+    if (!machine) {
+      machine = new Machine(entry.machine);
+      this.machines.set(entry.machine, machine);
+      this.pending.membership = true;
+    }
+    machine.state = entry.state;
+    machine.interval = entry.interval_seconds;
+    machine.agentVersion = entry.agent_version;
+    machine.facts = entry.facts;
+    if (entry.time !== null && entry.layout !== null && entry.values !== null) {
+      this.takeFrame({ machine: entry.machine, time: entry.time, layout: entry.layout, values: entry.values });
+    }
+    this.pending.machines.add(entry.machine);
+  }
+
+  /**
+   * @param {string} name
+   * @param {import("./contract.js").MachineState} state
+   */
+  takeState(name, state) {
+    const machine = this.machines.get(name);
+    if (!machine) return;
+    machine.state = state;
+    this.pending.machines.add(name);
+  }
+
+  /** @param {Frame} frame */
+  takeFrame(frame) {
+    const machine = this.machines.get(frame.machine);
+    const layout = this.layouts.get(frame.layout);
+    if (!machine || !layout || (machine.time !== null && frame.time <= machine.time)) return;
+    machine.time = frame.time;
+    machine.layout = layout;
+    machine.values = frame.values;
+    machine.cpuTrace.push(frame.time, single(machine, "cpu.percent") ?? NaN);
+    const received = traffic(machine, "network.received");
+    const sent = traffic(machine, "network.sent");
+    machine.trafficTrace.push(frame.time, received === null && sent === null ? NaN : (received ?? 0) + (sent ?? 0));
+    this.pending.machines.add(frame.machine);
+    if (frame.machine === this.watched) this.keepFrame(frame);
+  }
+
+  /** @param {Frame} frame */
+  keepFrame(frame) {
+    this.frames.push(frame);
+    // In steps, because shifting one by one moves all of them each time.
+    if (this.frames.length > KEPT_FRAMES) this.frames.splice(0, KEPT_FRAMES / 4);
+    for (const listener of this.frameListeners) listener(frame);
+  }
+
+  wake() {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    this.schedule(() => this.flush());
+  }
+
+  flush() {
+    this.scheduled = false;
+    const change = this.pending;
+    this.pending = noChange();
+    for (const listener of [...this.changeListeners]) listener(change);
+  }
+}
