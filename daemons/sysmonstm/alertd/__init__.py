@@ -1,0 +1,1 @@
+"""sysmon-alertd: evaluates rules on live samples and tells people what changed."""

@@ -1,0 +1,152 @@
+"""What is said of an alert: as a row, as a change to write down, and in words."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from sysmonstm.alertd.rules import Comparison, Limit, Rule, State, Step
+from sysmonstm.metric import Unit
+
+# Any UUID, the same for every alertd: ids of transitions are made from it.
+_IDS = uuid.UUID("6a0cf5a4-6f2e-4a57-9d1c-5b0f1f1d7c11")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+_SIDES = {
+    Comparison.ABOVE: "above",
+    Comparison.AT_LEAST: "at or above",
+    Comparison.BELOW: "below",
+    Comparison.AT_MOST: "at or below",
+}
+
+
+class Key(NamedTuple):
+    """Which alert. The instance is empty for a metric with a single series, and for silence."""
+
+    rule: str
+    machine: str
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert that is pending or firing. About silence, `metric` is empty and `threshold` None."""
+
+    key: Key
+    metric: str
+    severity: str
+    threshold: float | None
+    state: State
+    # The sentence of its last step.
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A step that is to be written down. `alert` is as the step left it; if it ended it, as it last was."""
+
+    alert: Alert
+    step: Step
+    at_us: int
+
+    @property
+    def news(self) -> str | None:
+        """ "firing" or "resolved" where people are told; None for the steps of a pending alert."""
+        return {Step.FIRED: "firing", Step.RESOLVED: "resolved"}.get(self.step)
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The same wherever and however often the same step is found: what makes it count once."""
+        return uuid.uuid5(_IDS, json.dumps([*self.alert.key, self.step.name, self.at_us]))
+
+    def facts(self) -> dict[str, object]:
+        """What programs want to know of it, as JSON values; times are seconds since 1970."""
+        alert = self.alert
+        return {
+            "state": self.news,
+            "rule": alert.key.rule,
+            "severity": alert.severity,
+            "machine": alert.key.machine,
+            "metric": alert.metric,
+            "instance": alert.key.instance,
+            "value": seven_digits(alert.state.value),
+            "threshold": alert.threshold,
+            "since": alert.state.since_us / 1e6,
+        }
+
+    def notification(self) -> dict[str, object]:
+        """The JSON object that is posted."""
+        return {"version": 1, "id": str(self.id), **self.facts(), "message": self.alert.message}
+
+
+def seven_digits(value: float) -> float:
+    """A value without the digits that a float32 never had: 91.3, not 91.30000305."""
+    return float(f"{value:.7g}")
+
+
+def moment(time_us: int) -> datetime:
+    """Microseconds since 1970 as a time in UTC, exactly."""
+    return _EPOCH + time_us * _MICROSECOND
+
+
+def microseconds(time: datetime) -> int:
+    """A time with a zone as microseconds since 1970, exactly."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def duration(seconds: float) -> str:
+    """`0.5 s`, `45 s`, `10 min`, `1 h 30 min`."""
+    if 0 < seconds < 1:
+        return f"{seconds:.1g} s"
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes) + [f"{whole % 60} s"] * bool(whole % 60)
+    return " ".join(parts[:2]) or "0 s"
+
+
+def quantity(value: float, unit: str) -> str:
+    """A value in its unit, as people write it: `91.3 %`, `1.5 GiB`, `3.2 count/s`."""
+    if unit == Unit.PERCENT:
+        return f"{value:.4g} %"
+    if unit not in (Unit.BYTES, Unit.BYTES_PER_SECOND):
+        return f"{value:.4g}" if unit == Unit.COUNT else f"{value:.4g} {unit}"
+    prefixes = iter(("", "Ki", "Mi", "Gi", "Ti", "Pi"))
+    prefix = next(prefixes)
+    while abs(value) >= 1024 and (larger := next(prefixes, None)):
+        value, prefix = value / 1024, larger
+    return f"{value:.4g} {prefix}B{unit.removeprefix(Unit.BYTES)}"
+
+
+def _series(key: Key, metric: str) -> str:
+    return f"{key.machine}: {metric} of {key.instance}" if key.instance else f"{key.machine}: {metric}"
+
+
+def limit_sentence(key: Key, rule: Rule, limit: Limit, unit: str, step: Step, value: float) -> str:
+    """What a step of a threshold rule means."""
+    subject = _series(key, limit.metric)
+    if step in (Step.RESOLVED, Step.DROPPED):
+        return f"{subject} is back at {quantity(value, unit)}"
+    held = f" for {duration(rule.hold_us / 1e6)}" if step is Step.FIRED and rule.hold_us else ""
+    return f"{subject} is {quantity(value, unit)}, {_SIDES[limit.comparison]} {quantity(limit.threshold, unit)}{held}"
+
+
+def silence_sentence(machine: str, step: Step, quiet_seconds: float) -> str:
+    """What a step of a rule about silence means."""
+    if step in (Step.RESOLVED, Step.DROPPED):
+        return f"{machine} sends samples again"
+    return f"{machine} is silent: no sample for {duration(quiet_seconds)}"
+
+
+def vanished_sentence(alert: Alert) -> str:
+    """An alert ends because its series does."""
+    return f"{_series(alert.key, alert.metric)} is no longer reported"
+
+
+def retired_sentence(alert: Alert) -> str:
+    """An alert ends because its rule does."""
+    subject = _series(alert.key, alert.metric or "silence")
+    return f"{subject} is no longer watched by a rule {alert.key.rule}"

@@ -1,0 +1,187 @@
+"""Evaluates the rules on what the bus brings, and keeps the alerts that are pending or firing.
+
+It waits for nothing and asks no clock: what it finds it returns as changes, which others log, store and send.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from sysmon.v1 import bus_pb2
+from sysmonstm import bus
+from sysmonstm.alertd import alerts
+from sysmonstm.alertd.alerts import Alert, Change, Key
+from sysmonstm.alertd.rules import Limit, Outcome, Phase, Reading, Rule, State, Step, evaluate
+from sysmonstm.alertd.silence import Hearing
+
+# The time for which nobody watched (alertd was restarted) counts as watched up to here, so that a restart does not
+# cost a pending alert the time that it had held.
+RESTART_US = 60_000_000
+# Silence is looked at every second; a longer pause means that the process stood still.
+TICK_GAP_US = 30_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A value of a machine's frames that a rule is about."""
+
+    position: int
+    rule: Rule
+    limit: Limit
+    key: Key
+    unit: str
+
+
+class Engine:
+    """The alerts of a fleet. Times are microseconds since 1970."""
+
+    def __init__(self, rules: Sequence[Rule], known: Iterable[Alert], now_us: int) -> None:
+        self.hearing = Hearing()
+        self._rules = {rule.name: rule for rule in rules}
+        self._limits = [(rule, rule.limit) for rule in rules if rule.limit]
+        self._silences = [rule for rule in rules if not rule.limit]
+        self._alerts = {alert.key: self._restored(alert, now_us) for alert in known}
+        # By machine: the layout of its last frame and what is watched in it.
+        self._watches: dict[str, tuple[bytes, list[Watch]]] = {}
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """Those that are pending or firing."""
+        return list(self._alerts.values())
+
+    @property
+    def firing(self) -> int:
+        """How many alerts fire."""
+        return sum(alert.state.phase is Phase.FIRING for alert in self._alerts.values())
+
+    def _restored(self, alert: Alert, now_us: int) -> Alert:
+        """A stored alert as its rule is today, and as if it had been watched during a short restart."""
+        state = replace(alert.state, seen_us=max(alert.state.seen_us, min(now_us, alert.state.seen_us + RESTART_US)))
+        rule = self._rules.get(alert.key.rule)
+        if rule is None:
+            return replace(alert, state=state)
+        threshold = rule.limit.threshold if rule.limit else None
+        return replace(alert, state=state, severity=rule.severity.value, threshold=threshold)
+
+    def retire(self, now_us: int) -> list[Change]:
+        """End the alerts that no rule is about any more."""
+        return [
+            self._ended(alert, alerts.retired_sentence(alert), now_us)
+            for alert in self.alerts
+            if not self._watched(alert)
+        ]
+
+    def _watched(self, alert: Alert) -> bool:
+        rule = self._rules.get(alert.key.rule)
+        return rule is not None and rule.watches(alert.key.machine, alert.metric, alert.key.instance)
+
+    def take(self, fleet: bus.Fleet, update: object, now_us: int) -> list[Change]:
+        """Take in what `bus.follow` yielded for the fleet."""
+        match update:
+            case bus.Changes(frames=frames):
+                self.hearing.heard(now_us)
+                return [change for frame in frames for change in self._frame(fleet, frame)]
+            case bus.Snapshot():
+                return self._snapshot(fleet, now_us)
+            case bus.Away():
+                self.hearing.lost()
+        return []
+
+    def _snapshot(self, fleet: bus.Fleet, now_us: int) -> list[Change]:
+        # A machine that the bus does not name keeps its alerts: Redis may have lost it, which does not make it well.
+        self._watches = {machine: watch for machine, watch in self._watches.items() if machine in fleet.machines}
+        frames = [one.frame for one in fleet.machines.values() if one.frame and one.state(now_us) is bus.State.UP]
+        return [change for frame in frames for change in self._frame(fleet, frame)]
+
+    def _frame(self, fleet: bus.Fleet, frame: bus_pb2.LiveFrame) -> list[Change]:
+        machine = fleet.machines.get(frame.machine)
+        if machine is None or frame.frame.layout_id not in fleet.layouts:
+            return []
+        layout_id, watches = self._watches.get(frame.machine, (b"", []))
+        changes: list[Change] = []
+        if layout_id != frame.frame.layout_id:
+            watches = self._find_watches(fleet, frame)
+            changes = self._vanished(frame, {watch.key for watch in watches})
+        gap_us = round(max(3 * machine.hello.interval_seconds, 10.0) * 1e6)
+        values = frame.frame.values
+        for watch in watches:
+            value = values[watch.position]
+            reading = watch.limit.read(value)
+            if reading is Reading.HOLDS or watch.key in self._alerts:
+                changes += self._look(watch, reading, value, frame.received_us, gap_us)
+        return changes
+
+    def _find_watches(self, fleet: bus.Fleet, frame: bus_pb2.LiveFrame) -> list[Watch]:
+        layout = fleet.layout(frame)
+        watches = [
+            Watch(position, rule, limit, Key(rule.name, frame.machine, one.instance), one.metric.unit)
+            for rule, limit in self._limits
+            for position in layout.positions.get(limit.metric, ())
+            if rule.watches(frame.machine, limit.metric, (one := layout.series[position]).instance)
+        ]
+        self._watches[frame.machine] = (layout.id, watches)
+        return watches
+
+    def _vanished(self, frame: bus_pb2.LiveFrame, watched: set[Key]) -> list[Change]:
+        """End the alerts about series that the machine no longer has."""
+        return [
+            self._ended(alert, alerts.vanished_sentence(alert), frame.received_us)
+            for alert in self.alerts
+            if alert.metric and alert.key.machine == frame.machine and alert.key not in watched
+        ]
+
+    def _look(self, watch: Watch, reading: Reading, value: float, at_us: int, gap_us: int) -> list[Change]:
+        known = self._alerts.get(watch.key)
+        outcome = evaluate(
+            known.state if known else None, reading, value, at_us, hold_us=watch.rule.hold_us, gap_us=gap_us
+        )
+        if outcome.step is None:
+            return self._carry_on(known, outcome)
+        message = alerts.limit_sentence(watch.key, watch.rule, watch.limit, watch.unit, outcome.step, value)
+        return [self._step(watch.key, watch.rule, outcome, outcome.step, value, at_us, message)]
+
+    def tick(self, fleet: bus.Fleet, now_us: int) -> list[Change]:
+        """Look at every machine's silence; once a second."""
+        changes = []
+        for rule in self._silences:
+            for name, machine in fleet.machines.items():
+                reading = self.hearing.read(machine, now_us)
+                key = Key(rule.name, name, "")
+                if (reading is Reading.HOLDS and rule.watches(name, "", "")) or key in self._alerts:
+                    quiet = (now_us - machine.frame.received_us) / 1e6 if machine.frame else math.nan
+                    changes += self._look_at_silence(key, rule, reading, quiet, now_us)
+        return changes
+
+    def _look_at_silence(self, key: Key, rule: Rule, reading: Reading, quiet: float, now_us: int) -> list[Change]:
+        known = self._alerts.get(key)
+        outcome = evaluate(
+            known.state if known else None, reading, quiet, now_us, hold_us=rule.hold_us, gap_us=TICK_GAP_US
+        )
+        if outcome.step is None:
+            return self._carry_on(known, outcome)
+        message = alerts.silence_sentence(key.machine, outcome.step, quiet)
+        return [self._step(key, rule, outcome, outcome.step, quiet, now_us, message)]
+
+    def _carry_on(self, known: Alert | None, outcome: Outcome) -> list[Change]:
+        if known and outcome.state and outcome.state is not known.state:
+            self._alerts[known.key] = replace(known, state=outcome.state)
+        return []
+
+    def _step(
+        self, key: Key, rule: Rule, outcome: Outcome, step: Step, value: float, at_us: int, message: str
+    ) -> Change:
+        metric, threshold = (rule.limit.metric, rule.limit.threshold) if rule.limit else ("", None)
+        if outcome.state is None:
+            last = self._alerts.pop(key).state
+            state = State(last.phase, last.since_us, at_us, value)
+            return Change(Alert(key, metric, rule.severity.value, threshold, state, message), step, at_us)
+        alert = Alert(key, metric, rule.severity.value, threshold, outcome.state, message)
+        self._alerts[key] = alert
+        return Change(alert, step, at_us)
+
+    def _ended(self, alert: Alert, message: str, at_us: int) -> Change:
+        del self._alerts[alert.key]
+        step = Step.RESOLVED if alert.state.phase is Phase.FIRING else Step.DROPPED
+        return Change(replace(alert, message=message), step, at_us)
