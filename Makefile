@@ -1,0 +1,29 @@
+# `make run`    shows this machine in a browser: sets up what is missing, then `sysmonctl up` (more for it in ARGS).
+# `make test`   answers "is it good?": sets up, then runs everything that can run here, and says what it skipped and why.
+# `make bench`  prints what things cost on this machine.
+# `make fmt`    lays the code out as the tests want it.
+# `make clean`  removes all that was made here; the data of `make run` stays.
+
+.PHONY: run test bench fmt clean
+
+run:
+	@.ci/setup run
+	@.venv/bin/sysmonctl up $(ARGS)
+
+test:
+	@.ci/setup test
+	@.venv/bin/pytest -ra $(ARGS)
+
+bench:
+	@.ci/setup test
+	@.venv/bin/python -m tests.bench
+
+fmt:
+	@.ci/setup test
+	@.venv/bin/ruff check --fix
+	@.venv/bin/ruff format
+
+clean:
+	rm -rf .venv daemons/sysmon web/static/vendor web/node_modules dist tests/output
+	rm -rf .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	find daemons tests proto -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,39 @@
+"""Values and names as people read them in a terminal: durations, numbers, and text that is safe to print."""
+
+from __future__ import annotations
+
+import math
+
+NOTHING = "–"
+_DAY, _HOUR, _MINUTE = 86400, 3600, 60
+
+
+def printable(text: str) -> str:
+    r"""Text without characters that could move a terminal's cursor, colour it or forge a line: `\x1b` for ESC."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def number_text(value: float | None, digits: int = 1) -> str:
+    """`12.3`; a dash for what was not read."""
+    return NOTHING if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def duration_text(seconds: float | None) -> str:
+    """The two largest units that matter: `45s`, `12m 5s`, `3h 4m`, `17d 3h`."""
+    if seconds is None or not math.isfinite(seconds):
+        return NOTHING
+    whole = max(0, int(seconds))
+    if whole < _MINUTE:
+        return f"{whole}s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m {whole % _MINUTE}s"
+    if whole < _DAY:
+        return f"{whole // _HOUR}h {whole % _HOUR // _MINUTE}m"
+    return f"{whole // _DAY}d {whole % _DAY // _HOUR}h"
+
+
+def ago_text(then: float | None, now: float) -> str:
+    """How long ago, both in seconds since 1970; `now` within two seconds, whichever clock is ahead."""
+    if then is None:
+        return NOTHING
+    return "now" if now - then < 2 else f"{duration_text(now - then)} ago"

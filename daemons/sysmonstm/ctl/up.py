@@ -1,0 +1,153 @@
+"""`sysmonctl up`: everything on this machine, with private servers in one state directory, until Ctrl-C."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from sysmonstm.config import UserError
+from sysmonstm.ctl import servers
+from sysmonstm.ctl.console import Console, Stopped
+from sysmonstm.ctl.format import printable
+from sysmonstm.ctl.notify import notify_socket, received
+from sysmonstm.ctl.parts import STOP_SECONDS, DaemonPart, ServerPart, stop_daemons
+from sysmonstm.ctl.sockets import bound_address, from_here, listen
+from sysmonstm.ctl.state import locked, log_file
+from sysmonstm.ctl.supervisor import Part, Supervised
+
+# In the order in which they are started; they are stopped in the opposite one.
+DAEMONS = ("aggregatord", "gatewayd", "alertd", "collectord")
+LISTEN = {
+    "aggregatord": ("AGGREGATOR_LISTEN", "127.0.0.1:50051"),
+    "gatewayd": ("GATEWAY_LISTEN", "127.0.0.1:8000"),
+}
+STARTING_POLL_SECONDS = 0.05
+POLL_SECONDS = 0.25
+PATIENCE_SECONDS = 15.0
+
+
+def up(state: Path, verbose: bool, environ: Mapping[str, str]) -> None:
+    """Run until SIGINT or SIGTERM. UserError if it cannot; nothing is left running either way."""
+    console = Console()
+    try:
+        with locked(state), ExitStack() as opened:
+            _run(state, verbose, environ, console, opened)
+    except Stopped:
+        console.say(f"sysmonstm has stopped; its data stays in {printable(str(state))}")
+
+
+def _run(state: Path, verbose: bool, environ: Mapping[str, str], console: Console, opened: ExitStack) -> None:
+    listeners = _listeners(state, environ, console, opened)
+    notifications = opened.enter_context(notify_socket(state / "notify"))
+    redis, postgres = _start_servers(state, console, opened)
+    settings = _settings(environ, verbose) | {
+        "REDIS_URL": redis.url,
+        "TIMESCALE_URL": postgres.url,
+        "COLLECTOR_AGGREGATOR_URL": str(from_here(bound_address(listeners["aggregatord"]))),
+        "NOTIFY_SOCKET": str(state / "notify"),
+    }
+    daemons = _daemons(state, verbose, settings, listeners)
+    opened.callback(stop_daemons, list(reversed(daemons)))
+    parts: list[Part] = [redis, postgres, *daemons]
+    everything = [Supervised(part, console.say) for part in parts]
+    _start(everything, daemons, notifications, console)
+    dashboard = from_here(bound_address(listeners["gatewayd"]))
+    console.say(_welcome(state, f"http://{dashboard}", verbose))
+    while True:
+        _look(everything, daemons, notifications)
+        console.pause(POLL_SECONDS)
+
+
+def _listeners(
+    state: Path, environ: Mapping[str, str], console: Console, opened: ExitStack
+) -> dict[str, socket.socket]:
+    """A listening socket for each daemon that has one; UserError if an address cannot be had."""
+    # A run that was killed leaves its notify socket, and its daemons hold the ports until they have stopped.
+    patience = time.monotonic() + (STOP_SECONDS if (state / "notify").exists() else 0.0)
+    found: dict[str, socket.socket] = {}
+    while len(found) < len(LISTEN):
+        try:
+            for name in LISTEN.keys() - found.keys():
+                setting, default = LISTEN[name]
+                found[name] = opened.enter_context(listen(setting, environ.get(setting, default)))
+        except UserError:
+            if time.monotonic() >= patience:
+                raise
+            console.pause(STARTING_POLL_SECONDS)
+    return found
+
+
+def _start_servers(state: Path, console: Console, opened: ExitStack) -> tuple[ServerPart, ServerPart]:
+    # One after the other: together they take a tenth of a second, and the first time PostgreSQL alone is slow.
+    redis = ServerPart("Redis", lambda: servers.redis(state, console.pause))
+    opened.callback(redis.stop)
+    console.step("starting Redis")
+    redis.start()
+    postgres = ServerPart("PostgreSQL", lambda: servers.postgres(state, console.pause))
+    opened.callback(postgres.stop)
+    first = not (state / "postgres" / "data").exists()
+    console.step("making the database, this first time only" if first else "starting PostgreSQL")
+    postgres.start()
+    console.step("")
+    return redis, postgres
+
+
+def _settings(environ: Mapping[str, str], verbose: bool) -> dict[str, str]:
+    """The person's own environment, without what speaks of our own service manager."""
+    passed = {name: value for name, value in environ.items() if not name.startswith(("LISTEN_", "WATCHDOG_"))}
+    return {"LOG_FORMAT": "text"} | passed if verbose else passed
+
+
+def _daemons(
+    state: Path, verbose: bool, settings: Mapping[str, str], listeners: Mapping[str, socket.socket]
+) -> list[DaemonPart]:
+    return [
+        DaemonPart(
+            name,
+            settings,
+            log=None if verbose else log_file(state, name),
+            # As systemd names a socket unless told otherwise: after its unit.
+            sockets={f"sysmon-{name}.socket": listeners[name]} if name in listeners else {},
+        )
+        for name in DAEMONS
+    ]
+
+
+def _start(
+    everything: Sequence[Supervised], daemons: Sequence[DaemonPart], notifications: socket.socket, console: Console
+) -> None:
+    """Until all are ready."""
+    mention = time.monotonic() + 1.0
+    while True:
+        _look(everything, daemons, notifications)
+        waiting = [daemon for daemon in daemons if not daemon.ready]
+        if not waiting:
+            return
+        if time.monotonic() > mention:
+            console.say("waiting for " + ", ".join(_with_status(daemon) for daemon in waiting) + " …")
+            mention += PATIENCE_SECONDS
+        console.pause(STARTING_POLL_SECONDS)
+
+
+def _look(everything: Sequence[Supervised], daemons: Sequence[DaemonPart], notifications: socket.socket) -> None:
+    """Hear what the daemons say, and start again what has ended."""
+    by_pid = {daemon.pid: daemon for daemon in daemons}
+    for notification in received(notifications):
+        if daemon := by_pid.get(notification.pid):
+            daemon.hear(notification.fields)
+    now = time.monotonic()
+    for one in everything:
+        one.step(now)
+
+
+def _with_status(daemon: DaemonPart) -> str:
+    return f"{daemon.name} ({printable(daemon.status)})" if daemon.status else daemon.name
+
+
+def _welcome(state: Path, dashboard: str, verbose: bool) -> str:
+    where = printable(str(state))
+    logs = "" if verbose else f", logs in {where}/logs"
+    return f"sysmonstm is up: {dashboard}  (Ctrl-C stops it; data in {where}{logs})"
