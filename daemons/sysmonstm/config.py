@@ -5,8 +5,8 @@ A daemon derives its class from `Settings` and names its `env_prefix`. The field
 `SHARED` mean the same to every daemon and have no prefix.
 
 A field is `name: Annotated[type, About("what it is"), ...] = default`; what it may hold is said by its type, by
-annotated_types (Ge, Le, …) and by `Check`. pydantic sees to it, in a child process: its modules take 12 MB of memory,
-a quarter of a collector, and nobody needs them after the start.
+annotated_types (Ge, Le, …) and by `Check`. pydantic sees to it, in a child process: its modules take 10 MiB of memory,
+a fifth of a collector, and nobody needs them after the start.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ def test_a_machine_name_that_the_hub_would_refuse_is_refused_here(name: str) -> 
 
 def test_a_hostname_that_is_no_machine_name_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "my laptop")
-    with pytest.raises(UserError, match="a machine's name is"):
-        load(CollectorSettings, {})
+    with pytest.raises(UserError, match="COLLECTOR_MACHINE_ID must be set: .* a machine's name is"):
+        load(CollectorSettings, {}).check()
 
 
 @pytest.mark.parametrize("seconds", ["0.09", "3601", "nan", "soon"])

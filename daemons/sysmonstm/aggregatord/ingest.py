@@ -16,6 +16,7 @@ from sysmonstm import logs
 from sysmonstm.aggregatord.history.writer import HistoryWriter
 from sysmonstm.aggregatord.layouts import LayoutBook
 from sysmonstm.aggregatord.live import LivePublisher
+from sysmonstm.aggregatord.relay import peer_address
 from sysmonstm.aggregatord.session import CheckedBatch, Session
 from sysmonstm.wire import RefusedError, check_frame, check_hello
 
@@ -106,11 +107,12 @@ class IngestService(rpc.IngestServicer):
         hello = await self._greeted(request_iterator, context)
         connection = Connection(Session(hello, self._layouts, self._window))
         self._connections[id(connection.session)] = connection
-        log.info("machine.connected", f"{hello.machine} has connected", machine=hello.machine, peer=context.peer())
+        peer = peer_address(context.peer())
+        log.info("machine.connected", f"{hello.machine} has connected", machine=hello.machine, peer=peer)
         try:
-            await context.write(pb.AggregatorMessage(welcome=pb.Welcome(window=self._window_now())))
+            welcome = pb.AggregatorMessage(welcome=pb.Welcome(window=self._window_now()))
             async with asyncio.TaskGroup() as tasks:
-                writer = tasks.create_task(self._write(connection, context))
+                writer = tasks.create_task(self._write(connection, welcome, context))
                 refusal = await self._read(connection, request_iterator)
                 writer.cancel()
         finally:
@@ -151,7 +153,10 @@ class IngestService(rpc.IngestServicer):
 
     async def _refuse(self, context: Context, refusal: RefusedError) -> None:
         log.warning(
-            "collector.refused", "a collector does not keep the protocol", peer=context.peer(), why=str(refusal)
+            "collector.refused",
+            "a collector does not keep the protocol",
+            peer=peer_address(context.peer()),
+            why=str(refusal),
         )
         await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(refusal))
 
@@ -208,12 +213,18 @@ class IngestService(rpc.IngestServicer):
         self._live.frame(hello.machine, hello.stream, layout, frame, now_us)
         return True
 
-    async def _write(self, connection: Connection, context: Context) -> None:
-        while True:
-            await connection.owed.wait()
-            connection.owed.clear()
-            for message in connection.due(self._window_now()):
-                await context.write(message)
+    async def _write(self, connection: Connection, welcome: pb.AggregatorMessage, context: Context) -> None:
+        """Write the welcome, and then what is owed, until cancelled or the collector has gone."""
+        try:
+            await context.write(welcome)
+            while True:
+                await connection.owed.wait()
+                connection.owed.clear()
+                for message in connection.due(self._window_now()):
+                    await context.write(message)
+        except grpc.aio.InternalError:
+            # gRPC's word for a call that ended meanwhile; it is about to cancel this one.
+            return
 
 
 @asynccontextmanager

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import resource
 import socket
 from collections.abc import Callable, Sequence
 
 from sysmonstm import logs
+from sysmonstm.listen import Address
 
 log = logs.logger(__name__)
 
@@ -24,6 +26,15 @@ PAUSE_SECONDS = 0.1
 DESCRIPTORS_PER_CONNECTION = 3
 DESCRIPTORS_RESERVED = 64
 _NOTHING_TO_ACCEPT = (BlockingIOError, InterruptedError, ConnectionAbortedError)
+
+
+_PEER = re.compile(r"unix-abstract:sysmon-peer/(?P<host>[0-9A-Fa-f:.]+)/(?P<port>[0-9]+)/[0-9]+")
+
+
+def peer_address(peer: str) -> str:
+    """The `host:port` behind what gRPC's context.peer() says of a relayed connection; of any other, what it says."""
+    match = _PEER.fullmatch(peer)
+    return str(Address(match["host"], int(match["port"]))) if match else peer
 
 
 class _Flow:

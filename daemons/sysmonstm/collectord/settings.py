@@ -18,6 +18,10 @@ LARGEST_SHARE_OF_INTERVAL = 0.8
 _HOST_AND_PORT = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 
 
+def _hostname() -> str:
+    return socket.gethostname()
+
+
 def _machine_name(name: str) -> str:
     if not MACHINE_NAME.fullmatch(name):
         raise ValueError("a machine's name is at most 128 letters, digits, '.', '-' and '_', the first no sign")
@@ -41,7 +45,7 @@ class CollectorSettings(Settings):
 
     machine_id: Annotated[
         str, Check(_machine_name), About("The machine's name in the fleet; the hostname unless set")
-    ] = field(default_factory=socket.gethostname)
+    ] = field(default_factory=_hostname)
     aggregator_url: Annotated[
         CommaSeparated,
         Check(_addresses),

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 
 from sysmon.v1 import ingest_pb2 as pb
-from sysmonstm import logs
+from sysmonstm import bus, logs
 from sysmonstm.aggregatord.history import copyformat
 from sysmonstm.aggregatord.history.identities import Identities
 from sysmonstm.aggregatord.history.recall import Recalled, machine_names, recall
@@ -114,6 +114,7 @@ class HistoryWriter:
     async def run(self, reader: Reader) -> None:
         """Connect, bring the schema up to date, and commit for ever."""
         while True:
+            bus.heed_cancellation()
             try:
                 async with await self._connect() as connection:
                     await self._serve(connection, reader)
@@ -156,6 +157,8 @@ class HistoryWriter:
         self._up = True
         # What the last connection did not commit.
         self._wake.set()
+        # The reader has asked Redis.
+        bus.heed_cancellation()
         while True:
             await self._wake.wait()
             if self.pending_frames < MAX_ROWS_PER_COMMIT:
