@@ -1,0 +1,60 @@
+"""What collectors send, made short: hellos, layouts, frames and batches that keep the contract."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from sysmon.v1 import ingest_pb2 as pb
+from sysmonstm.aggregatord.layouts import LayoutBook
+from sysmonstm.aggregatord.session import CheckedBatch, Session
+from sysmonstm.metric import Kind, Layout, Metric, Series
+from sysmonstm.wire import layout_to_wire
+
+WINDOW = 8
+START_US = 1_750_000_000_000_000
+
+
+def layout(number: int = 0, width: int = 2) -> Layout:
+    metric = Metric(f"test.metric{number}", "count", Kind.GAUGE, "A test's", "instance")
+    return Layout(tuple(Series(metric, str(instance)) for instance in range(width)))
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def stream_of(machine: str) -> bytes:
+    return machine.encode().ljust(16, b".")[:16]
+
+
+def hello(machine: str = "web1", **facts: str) -> pb.Hello:
+    return pb.Hello(
+        machine=machine, stream=stream_of(machine), interval_seconds=5.0, agent_version="0.1.0", facts=facts
+    )
+
+
+def frame(seq: int, of: Layout | None = None, values: Sequence[float] | None = None, time_us: int = 0) -> pb.Frame:
+    of = of or layout()
+    given = [float(seq)] * len(of.series) if values is None else values
+    return pb.Frame(seq=seq, time_us=time_us or START_US + seq, layout_id=of.id, values=given)
+
+
+def batch(*frames: pb.Frame) -> pb.Batch:
+    return pb.Batch(frames=frames)
+
+
+def book(*layouts: Layout) -> LayoutBook:
+    known = LayoutBook()
+    for one in layouts or (layout(),):
+        known.learn(layout_to_wire(one))
+    return known
+
+
+def checked(machine: str, seqs: Sequence[int], of: Layout | None = None) -> CheckedBatch:
+    """A batch of a session of its own, looked at."""
+    of = of or layout()
+    session = Session(hello(machine), book(of), WINDOW)
+    session.batch(batch(*(frame(seq, of) for seq in seqs)))
+    (result,) = session.checked(now_us())
+    return result

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sysmon.v1 import ingest_pb2 as pb
+from sysmonstm import wire
+from sysmonstm.metric import Kind, Layout, Metric, Series
+from tests.shared.layouts_strategy import float32s, layouts
+
+NOW_US = 1_800_000_000_000_000
+LAYOUT = Layout((Series(Metric("cpu.percent", "percent", Kind.RATE, "Time not idle")),))
+
+
+@given(layouts)
+def test_a_layout_survives_the_wire_with_its_id(layout: Layout) -> None:
+    received = pb.Layout.FromString(wire.layout_to_wire(layout).SerializeToString())
+    again = wire.layout_from_wire(received)
+    assert (again, again.id) == (layout, layout.id)
+
+
+def test_a_kind_that_is_not_said_is_a_gauge() -> None:
+    layout = Layout((Series(Metric("a.b", "count", Kind.GAUGE, "")),))
+    message = wire.layout_to_wire(layout)
+    message.metrics[0].kind = pb.KIND_UNSPECIFIED
+    assert wire.layout_from_wire(message) == layout
+
+
+@given(st.lists(float32s))
+def test_the_values_of_a_frame_survive_the_wire(values: list[float]) -> None:
+    received = pb.Frame.FromString(pb.Frame(values=values).SerializeToString()).values
+    assert len(received) == len(values)
+    assert all(
+        one == other or (math.isnan(one) and math.isnan(other)) for one, other in zip(received, values, strict=True)
+    )
+
+
+def _layout(**fields: object) -> pb.Layout:
+    metric = {"name": "cpu.percent", "unit": "percent", "kind": pb.KIND_RATE, "help": "", "instance_label": ""} | fields
+    return pb.Layout(metrics=[pb.Metric(**metric)], series=[pb.Series()])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        (pb.Layout(), "1 to 10000 series, not 0"),
+        (pb.Layout(series=[pb.Series()] * (wire.MAX_SERIES + 1)), "not 10001"),
+        (pb.Layout(series=[pb.Series(metric=0)]), "does not have"),
+        (_layout(name="CPU"), "no metric's name"),
+        (_layout(name="cpu.percent\n"), "no metric's name"),
+        (_layout(unit="%"), "no unit"),
+        (_layout(instance_label="A b"), "no instance label"),
+        (_layout(kind=99), "kind 99"),
+        (_layout(help="x" * 513), "a help text is longer than 512"),
+        (_layout(help="\x1b[2J"), "cannot be printed"),
+        (_layout(), "not the hash"),
+    ],
+)
+def test_a_layout_that_does_not_keep_the_contract_is_refused(message: pb.Layout, sentence: str) -> None:
+    with pytest.raises(wire.RefusedError, match=sentence):
+        wire.layout_from_wire(message)
+
+
+@pytest.mark.parametrize(("instance", "sentence"), [("x" * 513, "longer than 512"), ("\0", "cannot be printed")])
+def test_an_instance_that_cannot_be_shown_is_refused(instance: str, sentence: str) -> None:
+    message = _layout()
+    message.series[0].instance = instance
+    with pytest.raises(wire.RefusedError, match=f"an instance .*{sentence}"):
+        wire.layout_from_wire(message)
+
+
+def test_a_layout_that_names_a_series_twice_is_refused() -> None:
+    with pytest.raises(wire.RefusedError, match="a series twice"):
+        wire.layout_from_wire(wire.layout_to_wire(Layout(LAYOUT.series * 2)))
+
+
+def _hello(**fields: object) -> pb.Hello:
+    good = {"machine": "web1", "stream": b"s" * 16, "interval_seconds": 5.0, "agent_version": "0.1.0"}
+    return pb.Hello(**(good | fields))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("interval", [0.1, 5.0, 3600.0])
+@pytest.mark.parametrize("machine", ["a", "web-1.example_x", "A" * 128])
+def test_a_hello_that_keeps_the_contract_is_let_through(machine: str, interval: float) -> None:
+    wire.check_hello(_hello(machine=machine, interval_seconds=interval, facts={"os": "Débian"}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"machine": ""}, "no machine name"),
+        ({"machine": "a" * 129}, "no machine name"),
+        ({"machine": "web1\n"}, "no machine name"),
+        ({"machine": "-rf"}, "no machine name"),
+        ({"machine": "wéb"}, "no machine name"),
+        ({"stream": b"s" * 15}, "16 bytes, not 15"),
+        ({"interval_seconds": 0.05}, "0.1 to 3600"),
+        ({"interval_seconds": 3601}, "0.1 to 3600"),
+        ({"interval_seconds": math.nan}, "0.1 to 3600"),
+        ({"agent_version": "\x1b"}, "the agent version"),
+        ({"facts": {str(number): "" for number in range(65)}}, "at most 64 facts"),
+        ({"facts": {"a\nb": ""}}, "a fact's name"),
+        ({"facts": {"os": "x" * 513}}, "a fact is longer"),
+    ],
+)
+def test_a_hello_that_does_not_keep_the_contract_is_refused(fields: dict[str, object], sentence: str) -> None:
+    with pytest.raises(wire.RefusedError, match=sentence):
+        wire.check_hello(_hello(**fields))
+
+
+@given(st.text(max_size=600))
+def test_a_refusal_never_holds_what_could_move_a_terminal(machine: str) -> None:
+    if wire.MACHINE_NAME.fullmatch(machine):
+        return
+    with pytest.raises(wire.RefusedError) as refusal:
+        wire.check_hello(pb.Hello(machine=machine.encode(errors="replace").decode()))
+    assert str(refusal.value).isprintable()
+
+
+def _frame(**fields: object) -> pb.Frame:
+    return pb.Frame(**({"seq": 1, "time_us": NOW_US, "values": [1.0]} | fields))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"values": [math.nan]},
+        {"seq": wire.MAX_SEQ},
+        {"time_us": wire.EARLIEST_US},
+        {"time_us": NOW_US + wire.FUTURE_US},
+    ],
+)
+def test_a_frame_that_keeps_the_contract_is_let_through(fields: dict[str, object]) -> None:
+    wire.check_frame(_frame(**fields), LAYOUT, NOW_US)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"values": []}, "0 values for 1 series"),
+        ({"values": [1.0, 2.0]}, "2 values for 1 series"),
+        ({"seq": 0}, "a seq is 1 to"),
+        ({"seq": wire.MAX_SEQ + 1}, "a seq is 1 to"),
+        ({"time_us": wire.EARLIEST_US - 1}, "before 2000"),
+        ({"time_us": NOW_US + wire.FUTURE_US + 1}, "more than a day ahead"),
+        ({"values": [math.inf]}, "infinite"),
+        ({"values": [-math.inf]}, "infinite"),
+    ],
+)
+def test_a_frame_that_does_not_keep_the_contract_is_refused(fields: dict[str, object], sentence: str) -> None:
+    with pytest.raises(wire.RefusedError, match=sentence):
+        wire.check_frame(_frame(**fields), LAYOUT, NOW_US)
+
+
+def _no_constants(word: str) -> float:
+    raise AssertionError(f"{word} is not JSON")
+
+
+@given(st.lists(float32s))
+def test_values_as_json_are_valid_and_equal_to_six_digits(values: list[float]) -> None:
+    """Valid in the strict sense, which knows no NaN and no Infinity; what is no number is null."""
+    texts = json.loads(wire.json_values(values), parse_constant=_no_constants)
+    for written, value in zip(texts, values, strict=True):
+        if math.isfinite(value):
+            assert math.isclose(written, value, rel_tol=1e-6)
+        else:
+            assert written is None
