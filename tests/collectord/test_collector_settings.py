@@ -45,7 +45,7 @@ def test_a_machine_name_that_the_hub_would_refuse_is_refused_here(name: str) -> 
 
 def test_a_hostname_that_is_no_machine_name_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "my laptop")
-    with pytest.raises(UserError, match="COLLECTOR_MACHINE_ID must be set: .* a machine's name is"):
+    with pytest.raises(UserError, match=r"COLLECTOR_MACHINE_ID must be set: .* a machine's name is"):
         load(CollectorSettings, {}).check()
 
 
