@@ -48,7 +48,10 @@ INSERT INTO frames (time, machine, stream, layout, values)
 SELECT time, machine, stream, layout, values FROM incoming ORDER BY machine, time, stream
 ON CONFLICT DO NOTHING
 """
-_LOCK_CURSORS = "SELECT FROM streams WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+# One aggregator at a time moves cursors: two that met the same streams in opposite orders would deadlock. Locking the
+# rows in order beforehand costs as much again as moving them; this is held only until the commit that follows at once.
+_CURSOR_LOCK = 0x63757273  # any number: "curs" in ASCII
+_LOCK_CURSORS = "SELECT pg_advisory_xact_lock(%s)"
 _CURSORS = """
 UPDATE streams SET durable_seq = new.seq FROM unnest(%s::integer[], %s::bigint[]) AS new (id, seq)
 WHERE streams.id = new.id AND streams.durable_seq < new.seq
@@ -257,5 +260,5 @@ async def _store_batches(cursor: AsyncCursor, identities: Identities, batches: l
         last[number] = max(last.get(number, 0), batch.last_seq)
     if last:
         numbers = sorted(last)
-        await cursor.execute(_LOCK_CURSORS, (numbers,))
+        await cursor.execute(_LOCK_CURSORS, (_CURSOR_LOCK,))
         await cursor.execute(_CURSORS, (numbers, [last[number] for number in numbers]))
