@@ -14,6 +14,7 @@ from sysmonstm.metric import METRIC_NAME, Kind, Layout, Metric, Series
 
 MAX_SERIES = 10_000
 MAX_FACTS = 64
+MAX_FACTS_CHARACTERS = 8192
 MAX_TEXT = 512
 MAX_SEQ = 2**63 - 1  # what PostgreSQL's bigint holds
 STREAM_BYTES = 16
@@ -101,6 +102,8 @@ def check_hello(hello: pb.Hello) -> None:
     _check_text("the agent version", hello.agent_version)
     if len(hello.facts) > MAX_FACTS:
         raise RefusedError(f"a machine has at most {MAX_FACTS} facts")
+    if sum(len(name) + len(value) for name, value in hello.facts.items()) > MAX_FACTS_CHARACTERS:
+        raise RefusedError(f"a machine's facts have at most {MAX_FACTS_CHARACTERS} characters in all")
     for name, value in hello.facts.items():
         _check_text("a fact's name", name)
         _check_text("a fact", value)

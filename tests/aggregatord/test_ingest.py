@@ -32,6 +32,7 @@ from tests.shared.real_server import until
 
 Call = grpc.aio.StreamStreamCall[pb.CollectorMessage, pb.AggregatorMessage]
 NOWHERE = "postgresql://u@127.0.0.1:1/x"
+MOST_MACHINES = 50
 
 
 @dataclass
@@ -45,9 +46,9 @@ class Hub:
 @asynccontextmanager
 async def serving(redis_url: str, database_url: str) -> AsyncIterator[Hub]:
     async with bus.connect(redis_url) as redis:
-        live = LivePublisher(redis, lambda: None)
+        live = LivePublisher(redis, lambda: None, lambda: None)
         history = HistoryWriter(database_url, 0.01, 10_000)
-        ingest = IngestService(live, history, WINDOW)
+        ingest = IngestService(live, history, WINDOW, MOST_MACHINES)
         name = f"sysmon-test/{secrets.token_hex(8)}"
         with socket.create_server(("127.0.0.1", 0)) as listener:
             listener.setblocking(False)
@@ -145,6 +146,31 @@ async def test_a_hello_that_does_not_keep_the_contract_is_refused_with_the_reaso
         assert await call.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert "'bad name' is no machine name" in (await call.details() or "")
     assert hub.live.machines == 0
+
+
+async def test_a_collector_that_does_not_wait_is_told_of_its_refusal_too(hub: Hub) -> None:
+    """What is still being written when the refusal is due must not keep it back."""
+    async with collector(hub) as stub:
+        for _ in range(20):
+            call = stub.Ingest()
+            await call.write(pb.CollectorMessage(hello=hello("web1")))
+            await call.write(pb.CollectorMessage())
+            # The status comes after what was written before it, which may be the welcome.
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                async with asyncio.timeout(20):
+                    while await call.read() is not grpc.aio.EOF:
+                        pass
+            assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_fleet_that_is_full_takes_no_new_machine_but_the_ones_it_has(hub: Hub) -> None:
+    async with collector(hub) as stub:
+        for number in range(MOST_MACHINES):
+            hub.live.hello(hello(f"web{number}"))
+        call = stub.Ingest()
+        await call.write(pb.CollectorMessage(hello=hello("one-more")))
+        assert "AGGREGATOR_MACHINES" in (await call.details() or "")
+        await welcomed(stub, "web0")
 
 
 async def test_a_layout_is_asked_for_and_the_ack_comes_after_the_commit(hub: Hub, database_url: str) -> None:
@@ -318,8 +344,8 @@ class _Ended:
 
 
 async def test_writing_to_a_call_that_has_just_ended_ends_quietly() -> None:
-    live = LivePublisher(bus.connect("redis://127.0.0.1:1"), lambda: None)
-    ingest = IngestService(live, HistoryWriter(NOWHERE, 0.01, 1000), WINDOW)
+    live = LivePublisher(bus.connect("redis://127.0.0.1:1"), lambda: None, lambda: None)
+    ingest = IngestService(live, HistoryWriter(NOWHERE, 0.01, 1000), WINDOW, MOST_MACHINES)
     connection = Connection(Session(hello(), book(), WINDOW))
     ended: Context = _Ended()  # type: ignore[assignment]  # all of it that is used
     await ingest._write(connection, pb.AggregatorMessage(), ended)

@@ -13,6 +13,10 @@ from sysmon.v1 import bus_pb2
 from sysmon.v1 import ingest_pb2 as pb
 from sysmonstm import bus
 from sysmonstm.aggregatord import live as live_module
+from sysmonstm.aggregatord.__main__ import Wiring
+from sysmonstm.aggregatord.history.recall import Newest, Recalled
+from sysmonstm.aggregatord.history.writer import HistoryWriter
+from sysmonstm.aggregatord.ingest import IngestService
 from sysmonstm.aggregatord.live import LivePublisher
 from sysmonstm.bus import Changes, Fleet, Machine, Snapshot
 from sysmonstm.ctl import servers
@@ -24,7 +28,7 @@ from tests.shared.real_server import RealServer, until
 async def publishing(url: str) -> AsyncIterator[tuple[LivePublisher, Redis]]:
     """A publisher that runs for as long as the block, and a client of the test's own."""
     async with bus.connect(url) as redis, bus.connect(url) as client, asyncio.TaskGroup() as tasks:
-        publisher = LivePublisher(redis, lambda: None)
+        publisher = LivePublisher(redis, lambda: None, lambda: None)
         running = tasks.create_task(publisher.run())
         try:
             yield publisher, client
@@ -175,13 +179,19 @@ async def test_what_history_recalls_is_shown_until_the_machine_speaks(redis_url:
     async with publishing(redis_url) as (publisher, redis):
         show(publisher, "web1", 5)
         for machine in ("web1", "web2"):
-            publisher.recalled(hello(machine, old="yes"), stream_of(machine), layout(), frame(3))
+            wiring(publisher).recalled(
+                Recalled(hello(machine, old="yes"), Newest(stream_of(machine), frame(3), layout()))
+            )
         recalled = (await _recalled(redis, publisher)).machines
         assert recalled["web1"] == shown(5)
         assert recalled["web2"].hello == hello("web2", old="yes")
         assert recalled["web2"].frame is not None
         assert recalled["web2"].frame.received_us == frame(3).time_us
         assert await publisher.missing(["web1", "web2", "web3"]) == {"web3"}
+
+
+def wiring(publisher: LivePublisher) -> Wiring:
+    return Wiring(publisher, IngestService(publisher, HistoryWriter("", 1, 1), window=1, most_machines=1))
 
 
 async def _recalled(redis: Redis, publisher: LivePublisher) -> Fleet:
@@ -193,7 +203,7 @@ async def _recalled(redis: Redis, publisher: LivePublisher) -> Fleet:
 
 
 def test_events_beyond_what_may_wait_drop_the_oldest() -> None:
-    publisher = LivePublisher(bus.connect("redis://localhost:1"), lambda: None)
+    publisher = LivePublisher(bus.connect("redis://localhost:1"), lambda: None, lambda: None)
     for number in range(live_module.MAX_EVENTS + 2):
         publisher.event({"id": number})
     assert len(publisher._events) == live_module.MAX_EVENTS
@@ -201,7 +211,7 @@ def test_events_beyond_what_may_wait_drop_the_oldest() -> None:
 
 
 def test_a_hello_that_is_the_same_is_not_told_again() -> None:
-    publisher = LivePublisher(bus.connect("redis://localhost:1"), lambda: None)
+    publisher = LivePublisher(bus.connect("redis://localhost:1"), lambda: None, lambda: None)
     publisher.hello(hello("web1", a="1", b="2"))
     publisher._unsent_hellos.clear()
     publisher.hello(pb.Hello.FromString(hello("web1", b="2", a="1").SerializeToString()))
@@ -212,7 +222,7 @@ async def test_cancelling_ends_the_loops_whenever_it_comes(redis_url: str) -> No
     """redis-py swallows some cancellations; SIGTERM must end the daemon all the same."""
     async with bus.connect(redis_url) as redis:
         for number in range(200):
-            publisher = LivePublisher(redis, lambda: None)
+            publisher = LivePublisher(redis, lambda: None, lambda: None)
             loops = [asyncio.create_task(publisher.run()), asyncio.create_task(_follow(redis))]
             show(publisher, "web1", 1)
             for _ in range(number):

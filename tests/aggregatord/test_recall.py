@@ -4,10 +4,10 @@ import math
 
 from psycopg import AsyncConnection
 
-from sysmonstm.aggregatord.history.recall import machine_names, recall
+from sysmonstm.aggregatord.history.recall import Newest, machine_names, recall
 from sysmonstm.metric import Kind, Layout, Metric, Series
 from tests.aggregatord.history_recorder import writing
-from tests.aggregatord.samples import START_US, checked, frame, hello, layout, stream_of
+from tests.aggregatord.samples import checked, frame, hello, layout, stream_of
 from tests.shared.real_server import until
 
 WIDE = Layout(
@@ -29,12 +29,13 @@ async def test_machines_come_back_with_their_newest_frame_and_its_names(database
         await until("all are settled", lambda: recorder.is_settled(*batches))
         assert recorder.asked == [[]]
     async with writing(database_url) as (_, recorder):
-        await until("the fleet is recalled", lambda: len(recorder.recalled_machines) == 2)
+        await until("the fleet is recalled", lambda: len(recorder.recalled_machines) == 3)
         assert {*recorder.asked[0]} == {"web1", "web2", "silent"}
-    web1, web2 = sorted(recorder.recalled_machines, key=lambda one: one.hello.machine)
+    silent, web1, web2 = sorted(recorder.recalled_machines, key=lambda one: one.hello.machine)
     assert web1.hello == hello("web1", os="Debian 13")
-    assert (web1.stream, web1.layout, web1.frame) == (stream_of("web1"), WIDE, frame(3, WIDE))
-    assert (web2.layout, web2.frame.seq, web2.frame.time_us) == (layout(), 9, START_US + 9)
+    assert web1.newest == Newest(stream_of("web1"), frame(3, WIDE), WIDE)
+    assert web2.newest == Newest(stream_of("web2"), frame(9), layout())
+    assert (silent.hello, silent.newest) == (hello("silent"), None)
 
 
 async def test_what_was_not_read_comes_back_as_nan(database_url: str) -> None:
@@ -47,5 +48,6 @@ async def test_what_was_not_read_comes_back_as_nan(database_url: str) -> None:
         assert await machine_names(connection) == ["web1"]
         (recalled,) = await recall(connection, ["web1"])
         assert await recall(connection, []) == []
-    assert math.isnan(recalled.frame.values[0])
-    assert recalled.frame.values[1] == 1.0
+    assert recalled.newest is not None
+    assert math.isnan(recalled.newest.frame.values[0])
+    assert recalled.newest.frame.values[1] == 1.0

@@ -38,7 +38,7 @@ MAY_BE_ABSENT = {
 
 
 def agent() -> AgentProbe:
-    return AgentProbe(lambda: AgentState(unacknowledged=2, dropped=0))
+    return AgentProbe(lambda: AgentState(unacknowledged=2, dropped=0, refused=0))
 
 
 KINDS: tuple[Callable[[], Probe], ...] = (*PROBES, agent)
@@ -237,6 +237,8 @@ assert place not in before and place in during and mounts() == before, (before, 
     place.mkdir()
     with image.open("wb") as file:
         file.truncate(8 * 2**20)
+    if not shutil.which("mkfs.ext4"):
+        pytest.skip("mkfs.ext4 is missing; apt-get install e2fsprogs")
     made = subprocess.run(["mkfs.ext4", "-q", "-F", image], capture_output=True)
     if made.returncode:
         pytest.skip("mkfs.ext4 does not work here")

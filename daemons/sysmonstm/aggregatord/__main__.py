@@ -38,8 +38,12 @@ class Wiring:
         return await self.live.missing(machines)
 
     def recalled(self, machine: Recalled) -> None:
-        """A machine as history has it."""
-        self.live.recalled(machine.hello, machine.stream, machine.layout, machine.frame)
+        """A machine as history has it, shown until it speaks for itself."""
+        if not self.live.knows(machine.hello.machine):
+            self.live.hello(machine.hello)
+            if newest := machine.newest:
+                frame = newest.frame
+                self.live.frame(machine.hello.machine, newest.stream, newest.layout, frame, frame.time_us)
 
     def settled(self, batch: CheckedBatch) -> None:
         """A batch is committed."""
@@ -70,9 +74,9 @@ async def serving(settings: AggregatorSettings, ingest: IngestService) -> AsyncI
 async def run(settings: AggregatorSettings, manager: service.Service) -> None:
     """Serve until cancelled."""
     redis = bus.connect(settings.redis_url)
-    live = LivePublisher(redis, lambda: manager.beat("live", LOOP_SECONDS))
     history = HistoryWriter(settings.timescale_url, settings.commit_interval, settings.pending_frames)
-    ingest = IngestService(live, history, settings.window)
+    live = LivePublisher(redis, lambda: manager.beat("live", LOOP_SECONDS), history.recall_fleet)
+    ingest = IngestService(live, history, settings.window, settings.machines)
     async with serving(settings, ingest), asyncio.TaskGroup() as tasks:
         tasks.create_task(live.run())
         tasks.create_task(history.run(Wiring(live, ingest)))

@@ -37,6 +37,9 @@ SERVER_OPTIONS = [
 # Calls may take this long to end once the server stops.
 GRACE_SECONDS = 2.0
 
+# How long a collector that reads nothing can keep its refusal waiting.
+LAST_WRITE_SECONDS = 5.0
+
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
@@ -51,6 +54,12 @@ class Connection:
         self.session = session
         self.wanted_layouts: list[bytes] = []
         self.owed = asyncio.Event()
+        self.ended = False
+
+    def end(self) -> None:
+        """Nothing more is to be written."""
+        self.ended = True
+        self.owed.set()
 
     def want(self, layouts: list[bytes]) -> None:
         """Ask the collector for layouts."""
@@ -68,10 +77,11 @@ class Connection:
 class IngestService(rpc.IngestServicer):
     """Takes frames from collectors."""
 
-    def __init__(self, live: LivePublisher, history: HistoryWriter, window: int) -> None:
+    def __init__(self, live: LivePublisher, history: HistoryWriter, window: int, most_machines: int) -> None:
         self._live = live
         self._history = history
         self._window = window
+        self._most_machines = most_machines
         self._open = False
         self._layouts = LayoutBook()
         self._connections: dict[int, Connection] = {}
@@ -114,6 +124,9 @@ class IngestService(rpc.IngestServicer):
             async with asyncio.TaskGroup() as tasks:
                 writer = tasks.create_task(self._write(connection, welcome, context))
                 refusal = await self._read(connection, request_iterator)
+                connection.end()
+                # What is being written leaves first: gRPC takes no status while it has a write of this call.
+                await asyncio.wait({writer}, timeout=LAST_WRITE_SECONDS)
                 writer.cancel()
         finally:
             del self._connections[id(connection.session)]
@@ -145,11 +158,17 @@ class IngestService(rpc.IngestServicer):
             break
         try:
             check_hello(hello)
+            self._check_room(hello.machine)
         except RefusedError as refusal:
             await self._refuse(context, refusal)
         self._live.hello(hello)
         self._history.hello(hello)
         return hello
+
+    def _check_room(self, machine: str) -> None:
+        most = self._most_machines
+        if not self._live.knows(machine) and self._live.machines >= most:
+            raise RefusedError(f"the fleet has {most} machines already; AGGREGATOR_MACHINES lets it have more")
 
     async def _refuse(self, context: Context, refusal: RefusedError) -> None:
         log.warning(
@@ -214,10 +233,10 @@ class IngestService(rpc.IngestServicer):
         return True
 
     async def _write(self, connection: Connection, welcome: pb.AggregatorMessage, context: Context) -> None:
-        """Write the welcome, and then what is owed, until cancelled or the collector has gone."""
+        """Write the welcome, and then what is owed, until the connection is ended or the collector has gone."""
         try:
             await context.write(welcome)
-            while True:
+            while not connection.ended:
                 await connection.owed.wait()
                 connection.owed.clear()
                 for message in connection.due(self._window_now()):

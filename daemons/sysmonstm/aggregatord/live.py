@@ -43,9 +43,11 @@ class _Shown:
 class LivePublisher:
     """The one writer of this aggregator to Redis."""
 
-    def __init__(self, redis: Redis, beat: Callable[[], None]) -> None:
+    def __init__(self, redis: Redis, beat: Callable[[], None], emptied: Callable[[], None]) -> None:
+        """`beat` is called once a round; `emptied` when Redis has lost what other aggregators may have told it."""
         self._redis = redis
         self._beat = beat
+        self._emptied = emptied
         self._epoch = secrets.token_hex(8)
         self._n = 0
         self._generation = b""
@@ -113,11 +115,9 @@ class LivePublisher:
             # It will have lost them when it is back, or other aggregators will have told it something newer by then.
             return unheard
 
-    def recalled(self, hello: ingest_pb2.Hello, stream: bytes, layout: Layout, frame: ingest_pb2.Frame) -> None:
-        """Show a machine as history has it, until it speaks for itself."""
-        if hello.machine not in self._hellos:
-            self.hello(hello)
-            self.frame(hello.machine, stream, layout, frame, frame.time_us)
+    def knows(self, machine: str) -> bool:
+        """Whether this aggregator has heard of a machine, from itself or from history."""
+        return machine in self._hellos
 
     async def run(self) -> None:
         """Flush for ever; a heartbeat follows each quiet second."""
@@ -194,6 +194,7 @@ class LivePublisher:
         if generation != self._generation and not told_all:
             if self._generation:
                 log.warning("redis.emptied", "Redis has lost what it was told; telling it again")
+                self._emptied()
             self._unsend()
         self._generation = generation
 

@@ -30,3 +30,8 @@ class AggregatorSettings(StorageSettings):
     pending_frames: Annotated[
         int, Ge(1000), About("Frames kept in memory while the database is slow; beyond it collectors keep theirs")
     ] = 200_000
+    machines: Annotated[
+        int,
+        Ge(1),
+        About("Machines that the fleet may have; more are refused, so that nobody fills the hub with names"),
+    ] = 10_000

@@ -34,9 +34,9 @@ async def run(settings: CollectorSettings, manager: service.Service) -> None:
         facts=facts(),
     )
     backlog = Backlog(settings.queue_bytes)
-    probes = [*probes_of_this_machine(), AgentProbe(lambda: AgentState(len(backlog), backlog.dropped))]
-    sampler = Sampler(probes, settings.deadline)
     uplink = Uplink(hello, settings.aggregator_url, backlog, random.Random())  # noqa: S311 - jitter, not a secret
+    agent = AgentProbe(lambda: AgentState(len(backlog), backlog.dropped, uplink.refused))
+    sampler = Sampler([*probes_of_this_machine(), agent], settings.deadline)
     async with asyncio.TaskGroup() as tasks:
         sending = tasks.create_task(uplink.run())
         tasks.create_task(manager.watchdog())

@@ -87,6 +87,7 @@ class Uplink:
         self._empty = asyncio.Event()
         self._newest: tuple[pb.Frame, Layout] | None = None
         self.connected_to = ""
+        self.refused = 0
 
     def offer(self, time_us: int, layout: Layout, values: list[float]) -> None:
         """A sample has been taken; it is sent as soon as may be, and kept until it is acknowledged."""
@@ -127,13 +128,14 @@ class Uplink:
         async with channel:
             stub = rpc.IngestStub(channel)
             call = stub.Ingest()
+            writing = asyncio.Lock()
             lane = DurableLane(self._backlog, await self._welcomed(call))
             self.connected_to = address
             log.info("uplink.connected", f"the aggregator at {address} takes samples", address=address)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._receive(call, lane))
-                    tasks.create_task(self._send(call, lane))
+                    tasks.create_task(self._receive(call, lane, writing))
+                    tasks.create_task(self._send(call, lane, writing))
                     tasks.create_task(self._show(LiveLane(stub, self._hello), lane))
             except* DisconnectedError as errors:
                 raise errors.exceptions[0] from None
@@ -147,34 +149,38 @@ class Uplink:
         except TimeoutError:
             raise DisconnectedError(f"no welcome within {WELCOME_SECONDS:.0f} s") from None
 
-    async def _receive(self, call: Ingest, lane: DurableLane) -> None:
+    async def _receive(self, call: Ingest, lane: DurableLane, writing: asyncio.Lock) -> None:
         while True:
             message = await _read(call)
             if message.WhichOneof("message") == "ack":
                 self._acknowledged(message.ack, lane)
             elif layout := self._backlog.layout(message.need_layout.layout_id):
-                await _write(call, pb.CollectorMessage(layout=layout_to_wire(layout)))
+                async with writing:
+                    await _write(call, pb.CollectorMessage(layout=layout_to_wire(layout)))
             else:
                 # It keeps the frames that were shed here until it has their layout, and would never take another.
                 raise DisconnectedError("it waits for the layout of samples that were shed")
 
     def _acknowledged(self, ack: pb.Ack, lane: DurableLane) -> None:
         lane.acknowledge(ack)
-        if ack.rejected:
+        if ack.rejected and not self.refused:
             log.error(
                 "frames.rejected",
-                f"the aggregator has refused {len(ack.rejected)} samples for good",
+                "the aggregator refuses samples, which are lost; said once, counted in agent.refused",
                 first_seq=ack.rejected[0].seq,
                 reason=ack.rejected[0].reason,
             )
+        self.refused += len(ack.rejected)
         self._sendable.set()
         if not len(self._backlog):
             self._empty.set()
 
-    async def _send(self, call: Ingest, lane: DurableLane) -> None:
+    async def _send(self, call: Ingest, lane: DurableLane, writing: asyncio.Lock) -> None:
         while True:
             while batch := lane.next_batch():
-                await _write(call, pb.CollectorMessage(batch=batch))
+                # gRPC takes one write of a call at a time, and layouts are written in between.
+                async with writing:
+                    await _write(call, pb.CollectorMessage(batch=batch))
                 lane.written()
             self._sendable.clear()
             await self._sendable.wait()

@@ -24,6 +24,8 @@ LISTEN = {
     "aggregatord": ("AGGREGATOR_LISTEN", "127.0.0.1:50051"),
     "gatewayd": ("GATEWAY_LISTEN", "127.0.0.1:8000"),
 }
+# Set by `up` itself, whatever they were.
+OWN_SERVERS = ("REDIS_URL", "TIMESCALE_URL")
 STARTING_POLL_SECONDS = 0.05
 POLL_SECONDS = 0.25
 PATIENCE_SECONDS = 15.0
@@ -42,6 +44,8 @@ def up(state: Path, verbose: bool, environ: Mapping[str, str]) -> None:
 def _run(state: Path, verbose: bool, environ: Mapping[str, str], console: Console, opened: ExitStack) -> None:
     listeners = _listeners(state, environ, console, opened)
     notifications = opened.enter_context(notify_socket(state / "notify"))
+    if given := [name for name in OWN_SERVERS if name in environ]:
+        console.say(f"{' and '.join(given)} not used: `sysmonctl up` has servers of its own")
     redis, postgres = _start_servers(state, console, opened)
     settings = _settings(environ, verbose) | {
         "REDIS_URL": redis.url,
@@ -70,7 +74,7 @@ def _listeners(
     found: dict[str, socket.socket] = {}
     while len(found) < len(LISTEN):
         try:
-            for name in LISTEN.keys() - found.keys():
+            for name in [name for name in LISTEN if name not in found]:
                 setting, default = LISTEN[name]
                 found[name] = opened.enter_context(listen(setting, environ.get(setting, default)))
         except UserError:

@@ -15,8 +15,8 @@ _MACHINES = """
 SELECT m.name, m.stream, m.interval_seconds, m.agent_version, m.facts,
        (extract(epoch FROM f.time) * 1000000)::bigint, f.layout, f.values, s.stream, s.durable_seq
 FROM machines m
-CROSS JOIN LATERAL (SELECT * FROM frames WHERE machine = m.id ORDER BY time DESC LIMIT 1) f
-JOIN streams s ON s.id = f.stream
+LEFT JOIN LATERAL (SELECT * FROM frames WHERE machine = m.id ORDER BY time DESC LIMIT 1) f ON true
+LEFT JOIN streams s ON s.id = f.stream
 WHERE m.name = ANY(%s)
 """
 _SERIES = """
@@ -27,13 +27,20 @@ WHERE s.layout = ANY(%s) ORDER BY s.layout, s.position
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
-    """A machine as history has it, with its newest frame."""
+class Newest:
+    """The newest frame of a machine, the stream that it is of, and the layout that it names."""
 
-    hello: pb.Hello
     stream: bytes
     frame: pb.Frame
     layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A machine as history has it; `newest` is None if no frame of it was ever stored."""
+
+    hello: pb.Hello
+    newest: Newest | None
 
 
 async def machine_names(connection: AsyncConnection) -> list[str]:
@@ -42,17 +49,20 @@ async def machine_names(connection: AsyncConnection) -> list[str]:
 
 
 async def recall(connection: AsyncConnection, machines: Iterable[str]) -> list[Recalled]:
-    """What history knows of those of `machines` that have sent a frame."""
+    """What history knows of `machines`."""
     rows = await (await connection.execute(_MACHINES, (list(machines),))).fetchall()
-    layouts = await _layouts(connection, {row[6] for row in rows})
+    layouts = await _layouts(connection, {row[6] for row in rows if row[6] is not None})
     recalled = []
     for name, hello_stream, interval, version, facts, time_us, layout_number, values, stream, seq in rows:
         hello = pb.Hello(
             machine=name, stream=hello_stream, interval_seconds=interval, agent_version=version, facts=facts
         )
-        layout = layouts[layout_number]
-        frame = pb.Frame(seq=seq, time_us=time_us, layout_id=layout.id, values=values)
-        recalled.append(Recalled(hello, stream, frame, layout))
+        newest = None
+        if layout_number is not None:
+            layout = layouts[layout_number]
+            frame = pb.Frame(seq=seq, time_us=time_us, layout_id=layout.id, values=values)
+            newest = Newest(stream, frame, layout)
+        recalled.append(Recalled(hello, newest))
     return recalled
 
 

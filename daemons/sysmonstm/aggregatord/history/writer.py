@@ -95,6 +95,7 @@ class HistoryWriter:
         self._identities = Identities()
         self._busy_since: float | None = None
         self._up: bool | None = None
+        self._recall_due = True
         self.pending_frames = 0
         self.committed_frames = 0
 
@@ -107,6 +108,11 @@ class HistoryWriter:
         """Write a batch as soon as may be."""
         self._batches.append(batch)
         self.pending_frames += len(batch.frames)
+        self._wake.set()
+
+    def recall_fleet(self) -> None:
+        """Tell the reader again of machines whose state nobody has, as it is told at the start."""
+        self._recall_due = True
         self._wake.set()
 
     def takes_more(self, now: float) -> bool:
@@ -152,7 +158,7 @@ class HistoryWriter:
     async def _serve(self, connection: AsyncConnection, reader: Reader) -> None:
         await migrate(connection)
         await connection.execute(_INCOMING)
-        await self._recall(connection, reader)
+        self._recall_due = True
         # Identities may be of another database, where a server was replaced by an empty one.
         self._identities = Identities()
         if self._up is not True:
@@ -160,9 +166,11 @@ class HistoryWriter:
         self._up = True
         # What the last connection did not commit.
         self._wake.set()
-        # The reader has asked Redis.
-        bus.heed_cancellation()
         while True:
+            if self._recall_due:
+                await self._recall(connection, reader)
+                # The reader has asked Redis.
+                bus.heed_cancellation()
             await self._wake.wait()
             if self.pending_frames < MAX_ROWS_PER_COMMIT:
                 await asyncio.sleep(self._commit_interval)
@@ -174,6 +182,7 @@ class HistoryWriter:
                 self._busy_since = None
 
     async def _recall(self, connection: AsyncConnection, reader: Reader) -> None:
+        self._recall_due = False
         missing = await reader.missing(await machine_names(connection))
         for machine in await recall(connection, missing):
             reader.recalled(machine)

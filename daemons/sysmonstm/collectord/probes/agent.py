@@ -11,20 +11,25 @@ from sysmonstm.metric import Kind, Metric, Unit
 UNACKNOWLEDGED = Metric("agent.unacknowledged", Unit.COUNT, Kind.GAUGE, "Samples that no aggregator has stored yet")
 DROPPED = Metric("agent.dropped", Unit.COUNT, Kind.GAUGE, "Samples lost since the collector started: no room to wait")
 
+REFUSED = Metric(
+    "agent.refused", Unit.COUNT, Kind.GAUGE, "Samples that an aggregator refused, since the collector started"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class AgentState:
-    """Frames that wait to be acknowledged, and frames lost so far."""
+    """Frames that wait to be acknowledged, frames lost so far, and frames refused so far."""
 
     unacknowledged: int
     dropped: int
+    refused: int
 
 
 class AgentProbe(Probe):
     """The collector's own state; `state` is called in the probe's thread."""
 
     name = "agent"
-    metrics = (UNACKNOWLEDGED, DROPPED)
+    metrics = (UNACKNOWLEDGED, DROPPED, REFUSED)
 
     def __init__(self, state: Callable[[], AgentState]) -> None:
         self._state = state
@@ -34,3 +39,4 @@ class AgentProbe(Probe):
         state = self._state()
         yield UNACKNOWLEDGED, "", state.unacknowledged
         yield DROPPED, "", state.dropped
+        yield REFUSED, "", state.refused
