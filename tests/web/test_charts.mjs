@@ -1,7 +1,7 @@
 /** charts.js: which charts a layout has. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { familiesOf, labelOf } from "../../web/static/js/charts.js";
+import { familiesOf, labelOf, pointlessCharts } from "../../web/static/js/charts.js";
 import { waitBefore } from "../../web/static/js/connection.js";
 import { Layout } from "../../web/static/js/store.js";
 
@@ -22,6 +22,15 @@ test("a new metric of a known family is not lost", () => {
 test("a chart has only the metrics that are there, and is left out without any", () => {
   const charts = familiesOf(layout("memory.used")).flatMap((family) => family.charts);
   assert.deepEqual(charts.map((chart) => [chart.id, chart.metrics]), [["memory", [["memory.used", "used"]]]]);
+});
+
+test("a machine without swap has no chart of it", () => {
+  const swap = layout("memory.used", "memory.swap_used", "memory.swap_total");
+  const charts = (total) => {
+    const families = familiesOf(swap, pointlessCharts({ layout: swap, values: [1, 0, total] }));
+    return families.flatMap((family) => family.charts.map((chart) => chart.id));
+  };
+  assert.deepEqual([charts(0), charts(null), charts(64)], [["memory"], ["memory", "swap"], ["memory", "swap"]]);
 });
 
 test("a series is named by its instance, its metric's label, or both", () => {

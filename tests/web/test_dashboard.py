@@ -81,9 +81,30 @@ def newest(page: Page, chart: str) -> float:
     return float(page.locator(f'[data-chart="{chart}"][data-newest]').get_attribute("data-newest") or 0)
 
 
-def pixels(page: Page, chart: str) -> str:
-    """What a chart's canvas shows, as a data address."""
-    return str(page.locator(f'[data-chart="{chart}"] canvas').evaluate("canvas => canvas.toDataURL()"))
+# Counts pixels of a colour of the style sheet in the part of a chart's plot that lies right of a share of its width.
+COUNT_PIXELS = """([chart, token, from]) => {
+    const figure = document.querySelector(`[data-chart="${chart}"]`);
+    const canvas = figure.querySelector("canvas"), over = figure.querySelector(".u-over");
+    const probe = document.body.appendChild(document.createElement("span"));
+    probe.style.color = `var(--${token})`;
+    const wanted = getComputedStyle(probe).color.match(/\\d+/g).slice(0, 3).map(Number);
+    probe.remove();
+    const ratio = canvas.width / canvas.clientWidth;
+    const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = over;
+    const box = [offsetLeft + offsetWidth * from, offsetTop, offsetWidth * (1 - from), offsetHeight];
+    const { data } = canvas.getContext("2d").getImageData(...box.map((one) => Math.round(one * ratio)));
+    let found = 0;
+    for (let at = 0; at < data.length; at += 4) {
+        if (data[at + 3] > 128 && wanted.every((one, part) => Math.abs(data[at + part] - one) < 24)) found += 1;
+    }
+    return found;
+}"""
+COUNT_PIXELS_ABOVE_0 = f"arg => ({COUNT_PIXELS})(arg) > 0"
+
+
+def coloured_pixels(page: Page, chart: str, token: str, right_of: float) -> int:
+    """How many pixels of a series' colour lie inside a chart's plot, right of this share of its width."""
+    return int(page.evaluate(COUNT_PIXELS, [chart, token, right_of]))
 
 
 def seconds_asked(url: str) -> float:
@@ -137,12 +158,13 @@ def test_charts_are_filled_from_history_and_then_follow_what_is_live(
         page.goto(dashboard_system.url + MACHINE_PAGE)
     history = answer.value.json()
     assert any(value is not None for value in history["series"][0]["mean"])
-    first, drawn = newest(page, "cpu"), pixels(page, "cpu")
+    first = newest(page, "cpu")
     assert first > before
     page.wait_for_function(
         "first => Number(document.querySelector('[data-chart=cpu]').dataset.newest) > first + 2", arg=first
     )
-    assert pixels(page, "cpu") != drawn
+    # The newest twentieth of five minutes is 15 s: a few samples, each inside both scales.
+    assert coloured_pixels(page, "cpu", "series-total", 0.95) > 0
 
 
 def test_every_chart_of_the_layout_is_drawn_and_every_probe_named(
@@ -203,15 +225,57 @@ def scripted_page(browser: Browser, address: str, *messages: dict[str, object]) 
 SERIES = {"metric": "cpu.percent", "instance": "", "unit": "percent", "kind": "rate", "instance_label": ""}
 
 
-def snapshot(*machines: dict[str, object]) -> dict[str, object]:
-    return {"type": "snapshot", "time": time.time(), "live": True, "layouts": {"aa": [SERIES]}, "machines": machines}
+def snapshot(*machines: dict[str, object], late: float = 0) -> dict[str, object]:
+    """A snapshot whose sender's clock is so many seconds behind, or that was so long on its way."""
+    now = time.time() - late
+    return {"type": "snapshot", "time": now, "live": True, "layouts": {"aa": [SERIES]}, "machines": machines}
 
 
-def machine(state: str, silent_seconds: float = 0) -> dict[str, object]:
-    seen = {"time": time.time() - silent_seconds, "layout": "aa", "values": [12.5]}
+def machine(state: str, silent_seconds: float = 0, ahead: float = 0) -> dict[str, object]:
+    received = time.time() - silent_seconds
+    seen = {"time": received + ahead, "received": received, "layout": "aa", "values": [12.5]}
     hostile = "<img src=x onerror=alert(1)>"
     hello = {"machine": "odd", "interval_seconds": 5, "agent_version": hostile, "facts": {"os": hostile, hostile: "x"}}
     return {"state": state, **hello, **seen}
+
+
+def frames(*readings: tuple[float, float], ahead: float = 0) -> dict[str, object]:
+    """Samples of the odd machine: seconds from now and values."""
+    now = time.time()
+    made = [
+        {"machine": "odd", "time": now + at + ahead, "received": now + at, "layout": "aa", "values": [value]}
+        for at, value in readings
+    ]
+    return {"type": "frames", "frames": made}
+
+
+@pytest.mark.parametrize(
+    ("late", "ahead"), [(8, 0), (0, 600), (0, -1800)], ids=["late snapshot", "clock ahead", "clock behind"]
+)
+def test_the_newest_sample_is_inside_both_scales(
+    browser: Browser, dashboard_system: WholeSystem, late: float, ahead: float
+) -> None:
+    live = frames((5, 40), (10, 45), (15, 50), ahead=ahead)
+    messages = snapshot(machine("up", ahead=ahead), late=late), live
+    page = scripted_page(browser, f"{dashboard_system.url}/?machine=odd&last=5m", *messages)
+    expect(page.locator("[data-chart=cpu] canvas")).to_be_visible()
+    page.wait_for_function(COUNT_PIXELS_ABOVE_0, arg=["cpu", "series-total", 0.9], timeout=PATIENCE_MS)
+    page.context.close()
+
+
+def test_a_clock_that_is_off_is_told(browser: Browser, dashboard_system: WholeSystem) -> None:
+    page = scripted_page(browser, f"{dashboard_system.url}/?machine=odd", snapshot(machine("up", ahead=630)))
+    expect(page.locator("#machine-clock")).to_have_text("its clock is 10 min ahead")
+    page.context.close()
+
+
+def test_a_machine_whose_clock_was_set_back_goes_on(browser: Browser, dashboard_system: WholeSystem) -> None:
+    back = frames((5, 40), (10, 77), ahead=-900)
+    page = scripted_page(browser, f"{dashboard_system.url}/?machine=odd&last=5m", snapshot(machine("up")), back)
+    expect(page.locator("#machine-figures b").first).to_have_text("77.0%")
+    page.wait_for_function(COUNT_PIXELS_ABOVE_0, arg=["cpu", "series-total", 0.9], timeout=PATIENCE_MS)
+    assert newest(page, "cpu") < time.time() - 800
+    page.context.close()
 
 
 def test_an_empty_fleet_says_how_to_add_a_machine(browser: Browser, dashboard_system: WholeSystem) -> None:
@@ -231,6 +295,27 @@ def test_without_live_data_the_page_says_why(browser: Browser, dashboard_system:
     away = {"type": "live", "live": False, "reason": "Redis does not answer"}
     page = scripted_page(browser, dashboard_system.url, snapshot(machine("up")), away)
     expect(page.locator("#link-banner")).to_contain_text("live data unavailable: Redis does not answer")
+    page.context.close()
+
+
+def test_alerts_name_their_machine_once_the_worst_first_and_all_on_demand(
+    browser: Browser, dashboard_system: WholeSystem
+) -> None:
+    def alert(severity: str, number: int) -> dict[str, object]:
+        about = {"rule": f"rule{number}", "machine": "odd", "metric": "cpu.percent", "instance": "", "threshold": 1}
+        since = {"since": time.time() - 60, "value": 2, "message": f"odd: number {number}"}
+        return {"severity": severity, "state": "firing", **about, **since}
+
+    alerts = [alert("info", number) for number in range(8)] + [alert("critical", 8)]
+    page = browser.new_context().new_page()
+    page.route("**/api/alerts", lambda route: route.fulfill(json={"alerts": alerts}))
+    page.goto(dashboard_system.url)
+    items = page.locator("#alert-list li[data-severity]")
+    expect(items).to_have_count(6)
+    expect(items.first).to_contain_text("critical")
+    assert items.first.inner_text().count("odd") == 1
+    page.get_by_role("button", name="and 3 more").click()
+    expect(items).to_have_count(9)
     page.context.close()
 
 

@@ -36,13 +36,28 @@ test("changes are gathered until the next drawing, machines once each", () => {
   assert.equal(changes[0].membership, true);
 });
 
-test("an older frame changes nothing", () => {
+test("a machine whose clock was set back goes on, with traces that begin anew", () => {
   const { store } = makeStore();
+  store.receive(snapshot(entry("a", 100), entry("b", 100)));
+  store.watch("a");
+  store.receive(frames(frame("a", 105), frame("a", 110)));
+  store.receive(frames(frame("a", 50, [7, 8, 9])));
+  const machine = store.machines.get("a");
+  assert.deepEqual([machine.time, machine.restarts, machine.cpuTrace.length], [50, 1, 1]);
+  assert.deepEqual(machine.values, [7, 8, 9]);
+  assert.deepEqual(store.frames.map((one) => one.time), [50]);
+  store.receive(frames(frame("a", 55)));
+  assert.deepEqual([machine.time, machine.restarts, machine.cpuTrace.length], [55, 1, 2]);
+  assert.equal(store.machines.get("b").restarts, 0);
+});
+
+test("a frame that a snapshot brings again is taken once", () => {
+  const { store } = makeStore();
+  store.watch("a");
   store.receive(snapshot(entry("a", 100)));
-  store.receive(frames(frame("a", 99)));
-  assert.deepEqual(store.machines.get("a").values, [1, 2, 3]);
-  store.receive(frames(frame("a", 101)));
-  assert.deepEqual(store.machines.get("a").values, [4, 5, 6]);
+  store.receive(snapshot(entry("a", 100)));
+  assert.equal(store.frames.length, 1);
+  assert.equal(store.machines.get("a").restarts, 0);
 });
 
 test("a frame of an unknown machine or layout is left out", () => {
@@ -92,6 +107,45 @@ test("its clock is the gateway's", () => {
   const { store } = makeStore();
   store.receive(snapshot());
   assert.equal(store.now(), 1000);
+});
+
+test("of the messages that tell the gateway's time the least late one counts, until the link was lost", () => {
+  const { store } = makeStore();
+  store.receive(snapshot());
+  store.setLink({ state: "open", attempt: 0, retryAt: 0 });
+  store.receive({ type: "beat", time: 1002 });
+  assert.equal(store.now(), 1002);
+  store.receive({ type: "beat", time: 1001 });
+  assert.equal(store.now(), 1002);
+  store.setLink({ state: "closed", attempt: 1, retryAt: 0 });
+  store.receive(snapshot());
+  assert.equal(store.now(), 1000);
+});
+
+test("a message of a type that is not known changes nothing", () => {
+  const { store } = makeStore();
+  store.receive(snapshot(entry("a")));
+  store.receive({ type: "tomorrow", machines: [] });
+  assert.deepEqual([...store.machines.keys()], ["a"]);
+});
+
+test("a snapshot drops layouts that nothing uses, and keeps those of machines it does not hold", () => {
+  const { store } = makeStore();
+  store.receive({ ...snapshot(entry("a"), { ...entry("b"), layout: "bb" }), layouts: { aa: SERIES, bb: SERIES, cc: SERIES } });
+  assert.deepEqual([...store.layouts.keys()], ["aa", "bb", "cc"]);
+  store.watch("a");
+  store.receive(snapshot(entry("a", 105)));
+  assert.deepEqual([...store.layouts.keys()], ["aa", "bb"]);
+});
+
+test("when the hub got a sample is kept, and is not known where an older gateway does not say", () => {
+  const { store } = makeStore();
+  store.receive(snapshot({ ...entry("a"), received: 400 }));
+  assert.equal(store.machines.get("a").received, 400);
+  store.receive(frames({ ...frame("a", 105), received: 405 }));
+  assert.equal(store.machines.get("a").received, 405);
+  store.receive(frames(frame("a", 110)));
+  assert.equal(store.machines.get("a").received, null);
 });
 
 test("it is stale while the link is down or there is no live data, and says when it came back", () => {

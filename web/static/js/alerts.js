@@ -1,8 +1,8 @@
 // @ts-check
 /** The alerts that fire now: asked again whenever an event says that they changed, shown as a strip on top. */
 
-import { DEFAULT_RANGE, format as address } from "./address.js";
-import { byId, element, setText, show, viewLink } from "./dom.js";
+import { byId, element, setText, show } from "./dom.js";
+import { withLink } from "./mention.js";
 import { duration } from "./units.js";
 
 /** @typedef {import("./contract.js").Alert} Alert */
@@ -10,6 +10,20 @@ import { duration } from "./units.js";
 const ORDER = ["critical", "warning", "info"];
 /** More than this would push the page away. */
 const MOST_SHOWN = 6;
+const PATIENCE_MS = 10_000;
+const RETRY_MS = 5000;
+
+/**
+ * Those that fire, the worst first, and of those the newest.
+ * @param {Alert[]} alerts
+ */
+export function ranked(alerts) {
+  // A severity that is not known comes last.
+  const rank = (/** @type {Alert} */ { severity }) => (ORDER.indexOf(severity) + ORDER.length + 1) % (ORDER.length + 1);
+  return alerts
+    .filter((alert) => alert.state === "firing")
+    .sort((a, b) => rank(a) - rank(b) || b.since - a.since);
+}
 
 export class Alerts {
   /** @param {() => void} onChange */
@@ -21,6 +35,9 @@ export class Alerts {
     this.worstOf = new Map();
     this.asking = false;
     this.askAgain = false;
+    this.retryTimer = 0;
+    /** Whether all are shown, however many. */
+    this.unfolded = false;
   }
 
   /**
@@ -36,13 +53,15 @@ export class Alerts {
     this.askAgain = this.asking;
     if (this.asking) return;
     this.asking = true;
+    clearTimeout(this.retryTimer);
     try {
-      const response = await fetch("api/alerts");
+      const response = await fetch("api/alerts", { signal: AbortSignal.timeout(PATIENCE_MS) });
       if (response.ok) this.take((await response.json()).alerts);
-      else this.tell(false);
+      else this.failed();
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
-      this.tell(false);
+      const late = error instanceof DOMException && error.name === "TimeoutError";
+      if (!late && !(error instanceof TypeError)) throw error;
+      this.failed();
     } finally {
       this.asking = false;
     }
@@ -51,15 +70,18 @@ export class Alerts {
 
   /** @param {Alert[]} alerts */
   take(alerts) {
-    this.firing = alerts
-      .filter((alert) => alert.state === "firing")
-      .sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity) || b.since - a.since);
+    this.firing = ranked(alerts);
     this.worstOf = new Map();
     for (const alert of this.firing) {
       if (!this.worstOf.has(alert.machine)) this.worstOf.set(alert.machine, alert.severity);
     }
     this.tell(true);
     this.onChange();
+  }
+
+  failed() {
+    this.tell(false);
+    this.retryTimer = setTimeout(() => void this.refresh(), RETRY_MS);
   }
 
   /** @param {boolean} known */
@@ -75,10 +97,25 @@ export class Alerts {
   draw(machine, now) {
     const list = byId("alert-list");
     const alerts = this.firing.filter((alert) => machine === null || alert.machine === machine);
-    list.replaceChildren(...alerts.slice(0, MOST_SHOWN).map((alert) => alertItem(alert, now)));
-    const more = alerts.length - MOST_SHOWN;
-    if (more > 0) list.append(element("li", { class: "more" }, `and ${more} more`));
+    const shown = this.unfolded ? alerts.length : MOST_SHOWN;
+    list.replaceChildren(...alerts.slice(0, shown).map((alert) => alertItem(alert, now, machine === null)));
+    const more = alerts.length - shown;
+    if (more > 0) list.append(element("li", { class: "more" }, this.moreButton(more, machine, now)));
     show(list, alerts.length > 0);
+  }
+
+  /**
+   * @param {number} more
+   * @param {string | null} machine
+   * @param {number} now seconds since 1970
+   */
+  moreButton(more, machine, now) {
+    const button = element("button", { type: "button" }, `and ${more} more`);
+    button.addEventListener("click", () => {
+      this.unfolded = true;
+      this.draw(machine, now);
+    });
+    return button;
   }
 
   /** Only how long they have fired changes by itself. @param {number} now seconds since 1970 */
@@ -92,16 +129,15 @@ export class Alerts {
 /**
  * @param {Alert} alert
  * @param {number} now
+ * @param {boolean} link whether it stands among those of other machines
  */
-function alertItem(alert, now) {
-  const view = { machine: alert.machine, last: DEFAULT_RANGE };
+function alertItem(alert, now, link) {
   const since = element("time", { "data-since": String(alert.since) }, duration(now - alert.since));
   return element(
     "li",
     { "data-severity": alert.severity },
     element("span", { class: "severity" }, alert.severity),
-    viewLink(view, address(view), alert.machine),
-    element("span", { class: "alert-message" }, alert.message),
+    element("span", { class: "alert-message" }, ...(link ? withLink(alert.message, alert.machine) : [alert.message])),
     since,
   );
 }

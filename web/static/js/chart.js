@@ -13,6 +13,7 @@ import { axisLabels, axisSteps, clock, dateTime, day, format } from "./units.js"
 /** @typedef {import("./drawn.js").ChartSeries} ChartSeries */
 /** @typedef {import("./timeline.js").Timeline} Timeline */
 /** @typedef {import("uplot")} Plot */
+/** What a chart knows of the past: "away" means that only what came live is drawn. @typedef {"loading" | "filled" | "empty" | "away"} ChartState */
 
 const FONT = "11px system-ui, sans-serif";
 const HOUR = 3600;
@@ -36,6 +37,8 @@ export class Chart {
     this.roles = [];
     /** @type {Set<number>} */
     this.hidden = new Set();
+    /** @type {ChartState} */
+    this.state = "filled";
     /** @type {Timeline | null} */
     this.timeline = null;
     /** @type {Plot | null} */
@@ -80,10 +83,13 @@ export class Chart {
   }
 
   /**
-   * Say something instead of numbers, or nothing with "".
+   * Say something beside the numbers, or nothing with "".
+   * @param {ChartState} state
    * @param {string} text
    */
-  say(text) {
+  say(state, text) {
+    this.state = state;
+    setAttribute(this.message, "data-state", state);
     setText(this.message, text);
     show(this.message, text !== "");
   }
@@ -129,7 +135,8 @@ export class Chart {
     return {
       width,
       height,
-      padding: [8, 6, 0, 0],
+      // On the right half a label of the time axis fits.
+      padding: [8, 26, 0, 0],
       legend: { show: false },
       cursor: {
         drag: { x: false, y: false, setScale: false },

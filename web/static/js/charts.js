@@ -4,7 +4,10 @@
  * plain chart, so that a new metric needs no change here. Pure.
  */
 
+import { single } from "./figures.js";
+
 /** @typedef {import("./store.js").Layout} Layout */
+/** @typedef {import("./store.js").Machine} Machine */
 
 /**
  * How a chart draws: `lines` with min–max bands; `stack` adds up; `mirror` draws the second metric downwards; `heat`
@@ -208,27 +211,38 @@ const ELSEWHERE = new Set([
 /**
  * The families of charts that a layout has, in the order of the page; charts keep only metrics that are there.
  * @param {Layout} layout
+ * @param {string[]} [without] ids of charts that are left out
  * @returns {Family[]}
  */
-export function familiesOf(layout) {
+export function familiesOf(layout, without = []) {
   const known = [...KNOWN, ...KNOWN_LAST].flatMap((family) => family.charts.flatMap((chart) => chart.metrics));
   const taken = new Set([...known.map(([metric]) => metric), ...ELSEWHERE]);
   const rest = [...layout.positions.keys()].filter((metric) => !taken.has(metric));
-  return [...present(KNOWN, layout), ...plain(rest), ...present(KNOWN_LAST, layout)];
+  return [...present(KNOWN, layout, without), ...plain(rest), ...present(KNOWN_LAST, layout, without)];
+}
+
+/**
+ * Ids of charts that would only show that there is nothing: a machine without swap needs no chart of it.
+ * @param {Machine} machine
+ * @returns {string[]}
+ */
+export function pointlessCharts(machine) {
+  return single(machine, "memory.swap_total") === 0 ? ["swap"] : [];
 }
 
 /**
  * @param {Family[]} families
  * @param {Layout} layout
+ * @param {string[]} without
  * @returns {Family[]}
  */
-function present(families, layout) {
+function present(families, layout, without) {
   return families
     .map((family) => ({
       ...family,
       charts: family.charts
         .map((chart) => ({ ...chart, metrics: chart.metrics.filter(([metric]) => layout.positions.has(metric)) }))
-        .filter((chart) => chart.metrics.length),
+        .filter((chart) => chart.metrics.length && !without.includes(chart.id)),
     }))
     .filter((family) => family.charts.length);
 }

@@ -7,6 +7,8 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 /** Without a message for so long, ask for a snapshot; without one for as long again, give the link up. */
 const QUIET_MS = 20_000;
+/** Once the gateway has told that it sends beats, every 5 s: so long without a message means that the link is dead. */
+const MISSED_BEATS_MS = 12_000;
 
 /**
  * How long to wait before the attempt: anything up to a bound that doubles, so that a thousand pages do not come back
@@ -35,6 +37,8 @@ export class Connection {
     this.attempt = 0;
     this.retryTimer = 0;
     this.quietTimer = 0;
+    /** Whether a beat was heard on this connection. */
+    this.beats = false;
     addEventListener("online", () => this.retryNow());
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.retryNow();
@@ -55,6 +59,7 @@ export class Connection {
     this.store.setLink({ state: this.attempt ? "closed" : "connecting", attempt: this.attempt, retryAt: 0 });
     const socket = new WebSocket(this.address);
     this.socket = socket;
+    this.beats = false;
     this.expectWord(socket, QUIET_MS, () => this.giveUp(socket));
     socket.addEventListener("open", () => {
       // The gateway sends all machines unless told otherwise.
@@ -76,7 +81,10 @@ export class Connection {
       this.attempt = 0;
       this.store.setLink({ state: "open", attempt: 0, retryAt: 0 });
     }
-    this.expectWord(socket, QUIET_MS, () => this.askForWord(socket));
+    if (message.type === "error") console.warn(`the gateway says: ${message.detail}`);
+    if (message.type === "beat") this.beats = true;
+    if (this.beats) this.expectWord(socket, MISSED_BEATS_MS, () => this.giveUp(socket));
+    else this.expectWord(socket, QUIET_MS, () => this.askForWord(socket));
   }
 
   /** @param {WebSocket} socket */

@@ -2,14 +2,15 @@
 /**
  * The words of the gateway: what its JSON looks like. Types only; nothing runs.
  *
- * Times are seconds since 1970; a value is in its metric's unit, null is "not read this time".
+ * Times are seconds since 1970: `time` of a sample by its machine's clock, `received` by the hub's. A value is in its metric's unit, null is "not read this time".
  *
  * @typedef {{metric: string, instance: string, unit: string, kind: string, instance_label: string}} Series
  * @typedef {"up" | "silent" | "waiting"} MachineState
  * @typedef {{machine: string, state: MachineState, interval_seconds: number, agent_version: string,
- *   facts: Record<string, string>, time: number | null, layout: string | null,
+ *   facts: Record<string, string>, time: number | null, received?: number | null, layout: string | null,
  *   values: (number | null)[] | null}} MachineEntry
- * @typedef {{machine: string, time: number, layout: string, values: (number | null)[]}} Frame
+ * @typedef {{machine: string, time: number, received?: number | null, layout: string,
+ *   values: (number | null)[]}} Frame
  * @typedef {{id: number, time: number, kind: string, severity: string, machine: string | null, message: string,
  *   fields: Record<string, unknown>}} FleetEvent
  * @typedef {{rule: string, severity: string, state: "pending" | "firing", machine: string, metric: string,
@@ -18,7 +19,6 @@
  *   max: (number | null)[]}} HistorySeries
  * @typedef {{machine: string, metric: string, unit: string, kind: string, from: number, to: number,
  *   step_seconds: number, times: number[], series: HistorySeries[]}} History
- * @typedef {{metric: string, unit: string, kind: string, help: string, instance_label: string}} CatalogueEntry
  *
  * @typedef {{type: "snapshot", time: number, live: boolean, reason?: string, layouts: Record<string, Series[]>,
  *   machines: MachineEntry[]}} SnapshotMessage
@@ -28,6 +28,8 @@
  *   | ({type: "machine"} & MachineEntry)
  *   | {type: "state", machine: string, state: MachineState}
  *   | {type: "event", event: FleetEvent}
- *   | {type: "live", live: boolean, reason?: string}} Message
+ *   | {type: "live", live: boolean, reason?: string}
+ *   | {type: "beat", time: number}
+ *   | {type: "error", detail: string}} Message
  */
 export {};

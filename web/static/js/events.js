@@ -1,8 +1,8 @@
 // @ts-check
 /** What happened lately, newest first: of the fleet or of one machine. */
 
-import { DEFAULT_RANGE, format as address } from "./address.js";
-import { byId, element, setText, show, viewLink } from "./dom.js";
+import { byId, element, setText, show } from "./dom.js";
+import { withLink } from "./mention.js";
 import { clock, dateTime, day } from "./units.js";
 
 /** @typedef {import("./contract.js").FleetEvent} FleetEvent */
@@ -77,11 +77,6 @@ export class Events {
   /** @param {FleetEvent} event */
   words(event) {
     if (event.machine === null || this.machine !== null) return [event.message];
-    const view = { machine: event.machine, last: DEFAULT_RANGE };
-    const link = viewLink(view, address(view), event.machine);
-    // The sentence mostly names the machine itself; that is where the link goes.
-    const at = event.message.indexOf(event.machine);
-    if (at < 0) return [link, ` ${event.message}`];
-    return [event.message.slice(0, at), link, event.message.slice(at + event.machine.length)];
+    return withLink(event.message, event.machine);
   }
 }

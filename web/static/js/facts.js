@@ -33,7 +33,9 @@ export function factsOf(machine) {
     .sort();
   const agent = `${machine.agentVersion}, every ${format(machine.interval, "seconds")}`;
   return [
-    ...named.map(([fact, label]) => /** @type {[string, string]} */ ([label, factText(fact, machine.facts[fact])])),
+    ...named
+      .map(([fact, label]) => /** @type {[string, string]} */ ([label, factText(fact, machine.facts[fact])]))
+      .filter(([, text]) => text !== ""),
     ["Collector", agent],
     ...rest.map((fact) => /** @type {[string, string]} */ ([fact.replaceAll("_", " "), machine.facts[fact]])),
   ];
@@ -45,7 +47,7 @@ export function factsOf(machine) {
  */
 function factText(fact, text) {
   const number = /^\d+(\.\d+)?$/.test(text) ? Number(text) : null;
-  if (number === null) return text;
+  if (number === null) return fact === "boot_time" ? "" : text;
   if (fact === "boot_time") return dateTime(number);
   return fact === "memory" ? format(number, "bytes") : text;
 }

@@ -3,6 +3,7 @@
 
 import { byId, setAttribute, setText, show } from "./dom.js";
 import { FleetRow } from "./fleet_row.js";
+import { presentOf } from "./machine_clock.js";
 import { onPaletteChange } from "./palette.js";
 import { fillTraces } from "./traces.js";
 import { counted } from "./units.js";
@@ -10,6 +11,9 @@ import { counted } from "./units.js";
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./store.js").Change} Change */
 /** @typedef {import("./alerts.js").Alerts} Alerts */
+
+/** How long a question for history is waited for, or not repeated after it failed. */
+const FILL_AGAIN_MS = 15_000;
 
 const byName = new Intl.Collator(undefined, { numeric: true });
 
@@ -48,7 +52,9 @@ export class FleetPage {
 
   /** @param {string} name */
   updateRow(name) {
-    this.rows.get(name)?.update(this.store.now(), this.alerts.worst(name));
+    const row = this.rows.get(name);
+    row?.update(this.store.now(), this.alerts.worst(name));
+    if (row) this.prefill(row);
   }
 
   tick() {
@@ -110,15 +116,22 @@ export class FleetPage {
       if (!row) continue;
       row.visible = entry.isIntersecting;
       if (row.visible && row.dirty) row.draw(this.store.now());
-      if (row.visible && !row.prefilled) this.prefill(row);
+      this.prefill(row);
     }
   }
 
-  /** @param {FleetRow} row */
+  /**
+   * Fill the traces of a row in view from history: once, and again when something was missed or its clock was set back.
+   * @param {FleetRow} row
+   */
   prefill(row) {
-    if (row.machine.time === null || row.machine.state !== "up") return;
-    row.prefilled = true;
-    void fillTraces(row.machine, this.store.now(), this.leaving.signal).then(() => {
+    const { machine } = row;
+    const wanted = `${this.store.generation} ${machine.restarts}`;
+    if (!row.visible || row.filledFor === wanted || Date.now() < row.fillAfter) return;
+    if (machine.time === null || machine.state !== "up") return;
+    row.fillAfter = Date.now() + FILL_AGAIN_MS;
+    void fillTraces(machine, presentOf(machine, this.store.now()), this.leaving.signal).then((filled) => {
+      if (filled) row.filledFor = wanted;
       if (row.visible) row.drawTraces();
     });
   }

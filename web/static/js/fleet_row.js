@@ -5,6 +5,7 @@ import { format as address } from "./address.js";
 import { element, setAttribute, setText, viewLink } from "./dom.js";
 import { fullest, single, traffic } from "./figures.js";
 import { Meter } from "./meter.js";
+import { TRACE_SAMPLES } from "./ring.js";
 import { drawSparkline } from "./sparkline.js";
 import { StateBadge } from "./state_badge.js";
 import { duration, format } from "./units.js";
@@ -14,8 +15,6 @@ import { duration, format } from "./units.js";
 export const COLUMNS = ["Machine", "CPU", "Memory", "Fullest disk", "Network", "Load", "Uptime"];
 /** Sparklines of quiet machines stay low. */
 const TRAFFIC_TOP = 100 * 1024;
-/** How many samples wide a sparkline is. */
-export const SPARK_SAMPLES = 120;
 
 export class FleetRow {
   /**
@@ -26,7 +25,10 @@ export class FleetRow {
     this.machine = machine;
     this.visible = false;
     this.dirty = true;
-    this.prefilled = false;
+    /** What its traces were last filled for, "" if never. */
+    this.filledFor = "";
+    /** Not to be filled before this, in milliseconds of Date.now(): asked already, or without an answer just now. */
+    this.fillAfter = 0;
     this.badge = new StateBadge();
     this.cpu = element("b", {});
     this.cpuSpark = element("canvas", { class: "spark", "aria-hidden": "true" });
@@ -101,9 +103,10 @@ export class FleetRow {
   }
 
   drawTraces() {
-    const seconds = SPARK_SAMPLES * this.machine.interval;
-    drawSparkline(this.cpuSpark, this.machine.cpuTrace, seconds, 100, 0);
-    drawSparkline(this.trafficSpark, this.machine.trafficTrace, seconds, TRAFFIC_TOP, 2);
+    const { interval, cpuTrace, trafficTrace } = this.machine;
+    const seconds = TRACE_SAMPLES * interval;
+    drawSparkline(this.cpuSpark, cpuTrace, seconds, interval, 100, 0);
+    drawSparkline(this.trafficSpark, trafficTrace, seconds, interval, TRAFFIC_TOP, 2);
   }
 
   /** Only how long it has been silent changes by itself. @param {number} now seconds since 1970 */

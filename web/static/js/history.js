@@ -32,15 +32,17 @@ const waiting = [];
  * @returns {Promise<History>} rejects with HistoryError, or AbortError
  */
 export async function fetchHistory(machine, metric, from, to, signal, points) {
+  // Who ends hands its place on to the first who waits, so that nobody who comes then gets in between.
   if (running >= AT_ONCE) await new Promise((resolve) => waiting.push(() => resolve(undefined)));
-  running += 1;
+  else running += 1;
   try {
     signal.throwIfAborted();
     const query = new URLSearchParams({ metric, from: from.toFixed(3), to: to.toFixed(3), points: String(points) });
     return await ask(`api/machines/${encodeURIComponent(machine)}/history?${query}`, signal);
   } finally {
-    running -= 1;
-    waiting.shift()?.();
+    const next = waiting.shift();
+    if (next) next();
+    else running -= 1;
   }
 }
 

@@ -2,9 +2,10 @@
 /** The page of one machine: its facts, its figures, and its charts, family by family. */
 
 import { RANGES, format as address } from "./address.js";
-import { familiesOf } from "./charts.js";
+import { familiesOf, pointlessCharts } from "./charts.js";
 import { byId, element, setText, show, viewLink } from "./dom.js";
 import { drawFacts } from "./facts.js";
+import { clockText, presentOf } from "./machine_clock.js";
 import { Panel } from "./panel.js";
 import { ProbeHealth } from "./probes.js";
 import { Range } from "./range.js";
@@ -23,17 +24,19 @@ export class MachinePage {
   constructor(store, view) {
     this.store = store;
     this.name = view.machine;
-    this.range = new Range(() => store.now(), view.last);
+    this.range = new Range(() => presentOf(store.machines.get(this.name), store.now()), view.last);
     this.badge = new StateBadge();
     this.summary = new Summary(byId("machine-figures"));
     byId("probe-list").replaceChildren();
     this.probes = new ProbeHealth(byId("probe-list"));
     /** @type {Map<string, Panel>} */
     this.panels = new Map();
-    /** @type {import("./store.js").Layout | null} */
-    this.layout = null;
+    /** Of what layout, with which charts left out. */
+    this.arranged = "";
+    this.restarts = store.machines.get(view.machine)?.restarts ?? 0;
     this.factsShown = "";
     this.generation = store.generation;
+    show(byId("machine-clock"), false);
     this.sight = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
     this.stopFrames = store.onFrame((frame) => this.take(frame));
     byId("machine-name").textContent = view.machine;
@@ -64,6 +67,9 @@ export class MachinePage {
 
   /** @param {import("./contract.js").Frame} frame */
   take(frame) {
+    const restarts = this.store.machines.get(this.name)?.restarts ?? 0;
+    if (restarts !== this.restarts) for (const panel of this.panels.values()) panel.restart();
+    this.restarts = restarts;
     for (const panel of this.panels.values()) panel.take(frame);
   }
 
@@ -82,12 +88,14 @@ export class MachinePage {
     show(byId("machine-body"), Boolean(machine));
     if (!machine) return;
     this.badge.update(machine, this.store.now());
+    setText(byId("machine-clock"), clockText(machine));
+    show(byId("machine-clock"), clockText(machine) !== "");
     this.summary.update(machine);
     this.probes.update(machine);
     const facts = JSON.stringify([machine.facts, machine.agentVersion, machine.interval]);
     if (facts !== this.factsShown) drawFacts(byId("machine-facts"), machine);
     this.factsShown = facts;
-    if (machine.layout && machine.layout !== this.layout) this.arrange(machine.layout);
+    if (machine.layout) this.arrange(machine.layout, pointlessCharts(machine));
     show(byId("machine-waiting"), !machine.layout);
     this.drawCharts(false);
   }
@@ -95,10 +103,13 @@ export class MachinePage {
   /**
    * The charts of a layout; those that were there already are kept.
    * @param {import("./store.js").Layout} layout
+   * @param {string[]} without ids of charts
    */
-  arrange(layout) {
-    this.layout = layout;
-    const families = familiesOf(layout);
+  arrange(layout, without) {
+    const arranged = [layout.id, ...without].join(" ");
+    if (arranged === this.arranged) return;
+    this.arranged = arranged;
+    const families = familiesOf(layout, without);
     const wanted = new Set(families.flatMap((family) => family.charts.map((chart) => JSON.stringify(chart))));
     for (const [key, panel] of this.panels) {
       if (wanted.has(key)) continue;

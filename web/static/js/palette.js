@@ -6,7 +6,7 @@ const SERIES_COLOURS = 8;
 /**
  * `series` are for lines, in order; `neutral` for a total over
  * them, `heat` is the full colour of a heat map.
- * @typedef {{series: string[], neutral: string, text: string, grid: string, surface: string, heat: string, accent: string}} Palette
+ * @typedef {{series: string[], neutral: string, text: string, grid: string, heat: string}} Palette
  */
 
 /** @type {Palette | null} */
@@ -50,9 +50,7 @@ function read() {
     neutral: resolve("series-total"),
     text: resolve("ink-soft"),
     grid: resolve("grid"),
-    surface: resolve("surface"),
     heat: resolve("heat"),
-    accent: resolve("accent"),
   };
   probe.remove();
   return found;

@@ -40,7 +40,7 @@ export class Panel {
     this.loading = new AbortController();
     this.retryTimer = 0;
     this.stopPalette = onPaletteChange(() => this.chart.rebuild());
-    this.chart.say("Loading…");
+    this.chart.say("loading", "Loading…");
     for (const frame of store.frames) this.take(frame);
   }
 
@@ -74,6 +74,12 @@ export class Panel {
     if (this.visible) void this.load();
   }
 
+  /** The machine's clock was set back: what is shown lies in its future. */
+  restart() {
+    this.timeline = new Timeline(this.interval());
+    this.reload();
+  }
+
   async load() {
     this.asked = true;
     const { signal } = this.loading;
@@ -86,11 +92,12 @@ export class Panel {
       const timeline = new Timeline(this.interval());
       timeline.load(histories, this.rows());
       this.timeline = timeline;
-      this.chart.say(timeline.times.length ? "" : "Nothing was recorded in this time.");
+      if (timeline.times.length) this.chart.say("filled", "");
+      else this.chart.say("empty", "Nothing was recorded in this time.");
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof HistoryError)) throw error;
-      this.chart.say(error.passing ? `${error.message} Trying again.` : error.message);
+      this.chart.say("away", error.passing ? `${error.message} Trying again.` : error.message);
       if (error.passing) this.retryTimer = setTimeout(() => this.reload(), RETRY_MS * (0.5 + Math.random()));
     }
     this.dirty = true;
@@ -124,7 +131,7 @@ export class Panel {
     this.timeline.add(this.row(frame));
     this.timeline.trim(this.range.span()[0]);
     this.dirty = true;
-    if (this.chart.message.textContent === "Nothing was recorded in this time.") this.chart.say("");
+    if (this.chart.state === "empty") this.chart.say("filled", "");
   }
 
   /** Draw if it can be seen. */

@@ -1,11 +1,11 @@
 // @ts-check
-/** The time range that all charts of the page share. Now it always ends at the present. */
+/** The time range that all charts of the page share. It always ends at the present. */
 
 import { RANGES } from "./address.js";
 
 export class Range {
   /**
-   * @param {() => number} now seconds since 1970 by the gateway's clock
+   * @param {() => number} now seconds since 1970: the moment that charts end at
    * @param {import("./address.js").RangeName} last
    */
   constructor(now, last) {

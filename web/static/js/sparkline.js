@@ -3,14 +3,18 @@
 
 import { faded, palette } from "./palette.js";
 
+/** Two samples further apart than this are not joined. */
+const GAP_INTERVALS = 2.2;
+
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {import("./ring.js").Ring} trace
  * @param {number} seconds how far back it shows
+ * @param {number} interval seconds between samples
  * @param {number} top the value at the upper edge; the trace's own largest where that is more
  * @param {number} colour index into the palette
  */
-export function drawSparkline(canvas, trace, seconds, top, colour) {
+export function drawSparkline(canvas, trace, seconds, interval, top, colour) {
   const ratio = devicePixelRatio;
   const width = Math.round(canvas.clientWidth * ratio);
   const height = Math.round(canvas.clientHeight * ratio);
@@ -32,7 +36,7 @@ export function drawSparkline(canvas, trace, seconds, top, colour) {
   const x = (at) => width * (1 - (newest - trace.time(at)) / seconds);
   /** @param {number} at */
   const y = (at) => height - ratio - usable * (trace.value(at) / most);
-  for (const [first, last] of runs(trace)) {
+  for (const [first, last] of runs(trace, interval * GAP_INTERVALS)) {
     context.beginPath();
     for (let at = first; at <= last; at += 1) context.lineTo(x(at), y(at));
     context.stroke();
@@ -45,19 +49,21 @@ export function drawSparkline(canvas, trace, seconds, top, colour) {
 /**
  * The stretches without a gap, as pairs of first and last.
  * @param {import("./ring.js").Ring} trace
+ * @param {number} gapAfter seconds
  * @returns {[number, number][]}
  */
-function runs(trace) {
+export function runs(trace, gapAfter) {
   /** @type {[number, number][]} */
   const found = [];
   let first = -1;
   for (let at = 0; at < trace.length; at += 1) {
     const read = !Number.isNaN(trace.value(at));
-    if (read && first < 0) first = at;
-    if (!read && first >= 0) {
+    const far = at > 0 && trace.time(at) - trace.time(at - 1) > gapAfter;
+    if (first >= 0 && (!read || far)) {
       found.push([first, at - 1]);
       first = -1;
     }
+    if (read && first < 0) first = at;
   }
   if (first >= 0) found.push([first, trace.length - 1]);
   return found;

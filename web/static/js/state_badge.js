@@ -14,7 +14,9 @@ import { duration } from "./units.js";
 export function stateText(machine, now) {
   if (machine.state === "up") return "up";
   if (machine.state === "waiting") return "waiting";
-  return machine.time === null ? "silent" : `silent ${duration(now - machine.time)}`;
+  // By the hub's clock if it said so: the machine's own can be wrong.
+  const heard = machine.received ?? machine.time;
+  return heard === null ? "silent" : `silent ${duration(now - heard)}`;
 }
 
 export class StateBadge {

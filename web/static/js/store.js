@@ -2,7 +2,7 @@
 /** The one store of live state: machines, layouts, newest values, short traces. It knows the gateway's messages, no DOM. */
 
 import { single, traffic } from "./figures.js";
-import { Ring } from "./ring.js";
+import { Ring, TRACE_SAMPLES } from "./ring.js";
 
 /** @typedef {import("./contract.js").Series} Series */
 /** @typedef {import("./contract.js").Message} Message */
@@ -10,7 +10,6 @@ import { Ring } from "./ring.js";
 /** @typedef {import("./contract.js").Frame} Frame */
 /** @typedef {import("./contract.js").FleetEvent} FleetEvent */
 
-const TRACE_SAMPLES = 120;
 const KEPT_FRAMES = 2000;
 const KEPT_EVENTS = 100;
 
@@ -46,6 +45,10 @@ export class Machine {
     this.facts = {};
     /** @type {number | null} */
     this.time = null;
+    /** When the hub got that sample, by its own clock. @type {number | null} */
+    this.received = null;
+    /** Counts how often its clock was set back: what was drawn before then lies in its future. */
+    this.restarts = 0;
     /** @type {Layout | null} */
     this.layout = null;
     /** @type {(number | null)[] | null} */
@@ -87,8 +90,8 @@ export class Store {
     this.loaded = false;
     /** Counts the times that the link came back: what was missed in between is only in history. */
     this.generation = 0;
-    /** Seconds by which the gateway's clock is ahead of the browser's. */
-    this.clockAhead = 0;
+    /** Seconds by which the gateway's clock is ahead of the browser's; null until it has told the time. @type {number | null} */
+    this.clockAhead = null;
     /** The machine whose whole frames are kept, and no other's. @type {string | null} */
     this.watched = null;
     /** Frames of the watched machine, oldest first. @type {Frame[]} */
@@ -103,7 +106,7 @@ export class Store {
 
   /** Seconds since 1970 by the gateway's clock, as well as the browser knows it. */
   now() {
-    return this.browserNow() + this.clockAhead;
+    return this.browserNow() + (this.clockAhead ?? 0);
   }
 
   /** Whether what is shown is not known to be current. */
@@ -167,6 +170,9 @@ export class Store {
       case "state":
         this.takeState(message.machine, message.state);
         break;
+      case "beat":
+        this.takeTime(message.time);
+        break;
       case "event":
         // Nothing is drawn while the tab is hidden, and only the newest are shown then.
         this.pending.events = [...this.pending.events, message.event].slice(-KEPT_EVENTS);
@@ -181,17 +187,37 @@ export class Store {
 
   /** @param {import("./contract.js").SnapshotMessage} snapshot */
   takeSnapshot(snapshot) {
-    this.clockAhead = snapshot.time - this.browserNow();
-    if (this.stale) this.generation += 1;
+    if (this.stale) {
+      this.generation += 1;
+      // Either clock may have been set meanwhile.
+      this.clockAhead = null;
+    }
+    this.takeTime(snapshot.time);
     this.liveFault = snapshot.live ? "" : snapshot.reason || "no reason given";
     for (const [id, series] of Object.entries(snapshot.layouts)) {
       if (!this.layouts.has(id)) this.layouts.set(id, new Layout(id, series));
     }
     if (this.watched === null) this.forget(new Set(snapshot.machines.map((entry) => entry.machine)));
     for (const entry of snapshot.machines) this.takeMachine(entry);
+    this.dropUnusedLayouts(new Set(Object.keys(snapshot.layouts)));
     this.loaded = true;
     this.pending.link = true;
     this.pending.membership = true;
+  }
+
+  /**
+   * The message that was least late tells most of the gateway's clock.
+   * @param {number} time seconds since 1970 by the gateway's clock when it sent the message
+   */
+  takeTime(time) {
+    this.clockAhead = Math.max(this.clockAhead ?? -Infinity, time - this.browserNow());
+  }
+
+  /** @param {Set<string>} used by the snapshot just taken */
+  dropUnusedLayouts(used) {
+    for (const machine of this.machines.values()) if (machine.layout) used.add(machine.layout.id);
+    for (const frame of this.frames) used.add(frame.layout);
+    for (const id of this.layouts.keys()) if (!used.has(id)) this.layouts.delete(id);
   }
 
   /** @param {Set<string>} present */
@@ -214,7 +240,8 @@ export class Store {
     machine.agentVersion = entry.agent_version;
     machine.facts = entry.facts;
     if (entry.time !== null && entry.layout !== null && entry.values !== null) {
-      this.takeFrame({ machine: entry.machine, time: entry.time, layout: entry.layout, values: entry.values });
+      const { time, received, layout, values } = entry;
+      this.takeFrame({ machine: entry.machine, time, received, layout, values });
     }
     this.pending.machines.add(entry.machine);
   }
@@ -230,12 +257,17 @@ export class Store {
     this.pending.machines.add(name);
   }
 
-  /** @param {Frame} frame */
+  /**
+   * The gateway has put frames in order: one with an earlier time than the last comes from a clock that was set back.
+   * @param {Frame} frame
+   */
   takeFrame(frame) {
     const machine = this.machines.get(frame.machine);
     const layout = this.layouts.get(frame.layout);
-    if (!machine || !layout || (machine.time !== null && frame.time <= machine.time)) return;
+    if (!machine || !layout || frame.time === machine.time) return;
+    if (machine.time !== null && frame.time < machine.time) this.restart(machine);
     machine.time = frame.time;
+    machine.received = frame.received ?? null;
     machine.layout = layout;
     machine.values = frame.values;
     machine.cpuTrace.push(frame.time, single(machine, "cpu.percent") ?? NaN);
@@ -244,6 +276,12 @@ export class Store {
     machine.trafficTrace.push(frame.time, received === null && sent === null ? NaN : (received ?? 0) + (sent ?? 0));
     this.pending.machines.add(frame.machine);
     if (frame.machine === this.watched) this.keepFrame(frame);
+  }
+
+  /** @param {Machine} machine whose clock was set back; its traces begin anew by themselves */
+  restart(machine) {
+    machine.restarts += 1;
+    if (machine.name === this.watched) this.frames = [];
   }
 
   /** @param {Frame} frame */

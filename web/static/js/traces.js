@@ -2,33 +2,34 @@
 /** Fills the short traces of a machine from history, so that sparklines are there when the page opens. */
 
 import { HistoryError, fetchHistory } from "./history.js";
-import { SPARK_SAMPLES } from "./fleet_row.js";
+import { TRACE_SAMPLES } from "./ring.js";
 
 /** @typedef {import("./contract.js").History} History */
 /** @typedef {import("./store.js").Machine} Machine */
 
-const POINTS = 40;
-
 /**
+ * Whether history answered.
  * @param {Machine} machine
  * @param {number} now seconds since 1970
  * @param {AbortSignal} signal
  */
 export async function fillTraces(machine, now, signal) {
-  const from = now - SPARK_SAMPLES * machine.interval;
+  const from = now - TRACE_SAMPLES * machine.interval;
   /** @param {string} metric */
-  const ask = (metric) => fetchHistory(machine.name, metric, from, now, signal, POINTS);
+  const ask = (metric) => fetchHistory(machine.name, metric, from, now, signal, TRACE_SAMPLES);
   try {
     const [cpu, received, sent] = await Promise.all([
       ask("cpu.percent"),
       ask("network.received"),
       ask("network.sent"),
     ]);
-    machine.cpuTrace.prepend(middles(cpu), total([cpu]));
-    machine.trafficTrace.prepend(middles(received), total([received, sent]));
+    machine.cpuTrace.refill(middles(cpu), total([cpu]));
+    machine.trafficTrace.refill(middles(received), total([received, sent]));
+    return true;
   } catch (error) {
     // Without history the trace grows from what comes live.
     if (!(error instanceof HistoryError) && !signal.aborted) throw error;
+    return false;
   }
 }
 

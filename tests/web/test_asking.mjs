@@ -1,0 +1,98 @@
+/** connection.js, history.js, alerts.js: what is asked of the gateway, and when it is given up. */
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { ranked } from "../../web/static/js/alerts.js";
+import { Connection } from "../../web/static/js/connection.js";
+import { fetchHistory } from "../../web/static/js/history.js";
+import { aroundName } from "../../web/static/js/mention.js";
+import { Store } from "../../web/static/js/store.js";
+
+/** A socket that says what the test says. */
+class Socket extends EventTarget {
+  static OPEN = 1;
+  static made = [];
+  readyState = 1;
+  sent = [];
+  constructor() {
+    super();
+    Socket.made.push(this);
+  }
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+  close() {}
+  say(message) {
+    this.dispatchEvent(new MessageEvent("message", { data: JSON.stringify(message) }));
+  }
+}
+
+/** An open connection; its time passes by `mock.timers.tick`. */
+function connected() {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  globalThis.WebSocket = Socket;
+  globalThis.addEventListener = () => {};
+  globalThis.document = { addEventListener: () => {} };
+  const store = new Store(() => {});
+  const connection = new Connection("ws://hub/ws", store);
+  connection.open();
+  const socket = Socket.made.at(-1);
+  socket.say({ type: "snapshot", time: 1000, live: true, layouts: {}, machines: [] });
+  return { store, socket };
+}
+
+test("once a beat was heard, twelve seconds without a message are the end of the link", () => {
+  const { store, socket } = connected();
+  socket.say({ type: "beat", time: 1000 });
+  mock.timers.tick(11_999);
+  socket.say({ type: "beat", time: 1012 });
+  mock.timers.tick(11_999);
+  assert.equal(store.link.state, "open");
+  mock.timers.tick(1);
+  assert.equal(store.link.state, "closed");
+  mock.timers.reset();
+});
+
+test("a gateway without beats is asked before it is given up", () => {
+  const { store, socket } = connected();
+  mock.timers.tick(20_000);
+  assert.deepEqual([store.link.state, socket.sent], ["open", [{ type: "subscribe", machines: null }]]);
+  mock.timers.tick(20_000);
+  assert.equal(store.link.state, "closed");
+  mock.timers.reset();
+});
+
+test("what the gateway complains of is a warning on the console", () => {
+  const warn = mock.method(console, "warn", () => {});
+  connected().socket.say({ type: "error", detail: "this is not JSON" });
+  assert.deepEqual(warn.mock.calls.map((call) => call.arguments), [["the gateway says: this is not JSON"]]);
+  warn.mock.restore();
+  mock.timers.reset();
+});
+
+test("never are more than four questions for history under way, also when one comes as another ends", async () => {
+  let running = 0;
+  let most = 0;
+  globalThis.fetch = async () => {
+    running += 1;
+    most = Math.max(most, running);
+    await new Promise((resolve) => setImmediate(resolve));
+    running -= 1;
+    return { ok: true, json: () => ({}) };
+  };
+  const ask = () => fetchHistory("a", "cpu.percent", 0, 1, new AbortController().signal, 10);
+  await Promise.all(Array.from({ length: 30 }, () => ask().then(ask)));
+  assert.equal(most, 4);
+  await ask();
+});
+
+test("alerts that fire are ranked by severity, then by age; a severity that is not known comes last", () => {
+  const alert = (severity, since, state = "firing") => ({ severity, since, state });
+  const given = [alert("odd", 9), alert("info", 1), alert("critical", 1), alert("warning", 5), alert("critical", 2)];
+  const found = ranked([...given, alert("critical", 3, "pending")]).map(({ severity, since }) => [severity, since]);
+  assert.deepEqual(found, [["critical", 2], ["critical", 1], ["warning", 5], ["info", 1], ["odd", 9]]);
+});
+
+test("a sentence names its machine once", () => {
+  assert.deepEqual(aroundName("CPU of web1 is busy", "web1"), ["CPU of ", " is busy"]);
+  assert.deepEqual(aroundName("CPU is busy", "web1"), ["", " CPU is busy"]);
+});

@@ -1,0 +1,65 @@
+/** ring.js, sparkline.js, machine_clock.js and state_badge.js: short traces, and clocks that are off. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { factsOf } from "../../web/static/js/facts.js";
+import { clockText, presentOf } from "../../web/static/js/machine_clock.js";
+import { Ring } from "../../web/static/js/ring.js";
+import { runs } from "../../web/static/js/sparkline.js";
+import { stateText } from "../../web/static/js/state_badge.js";
+
+const ring = (...times) => {
+  const made = new Ring(10);
+  for (const time of times) made.push(time, time);
+  return made;
+};
+const timesOf = (trace) => Array.from({ length: trace.length }, (_, at) => trace.time(at));
+
+test("a trace goes on from where a clock was set back to", () => {
+  assert.deepEqual(timesOf(ring(100, 105, 105, 50, 55)), [50, 55]);
+});
+
+test("a trace keeps the newest", () => {
+  assert.deepEqual(timesOf(ring(...Array.from({ length: 25 }, (_, at) => at))), [15, 16, 17, 18, 19, 20, 21, 22, 23, 24]);
+});
+
+test("a trace filled again has history, then what is newer, and always its newest sample", () => {
+  const trace = ring(90, 105, 120);
+  trace.refill([97.5, 102.5, 107.5, 112.5, 122.5], [1, 2, NaN, 3, 4]);
+  assert.deepEqual(timesOf(trace), [97.5, 102.5, 112.5, 120]);
+});
+
+test("a line is broken where samples are missing, and where one was not read", () => {
+  const trace = ring(0, 5, 10.9, 22, 27);
+  trace.push(32, NaN);
+  trace.push(37, 1);
+  assert.deepEqual(runs(trace, 11), [[0, 2], [3, 4], [6, 6]]);
+});
+
+const machine = (time, received, state = "up") => ({ time, received, state });
+
+test("a clock that is off by more than a minute is told, with its direction", () => {
+  assert.equal(clockText(machine(1600, 1000)), "its clock is 10 min ahead");
+  assert.equal(clockText(machine(1000, 1605)), "its clock is 10 min behind");
+  assert.equal(clockText(machine(1060, 1000)), "");
+  assert.equal(clockText(machine(1600, null)), "");
+});
+
+test("charts end now, or at the newest sample if that is later or its clock is off", () => {
+  assert.equal(presentOf(machine(1000, 1001), 1003), 1003);
+  assert.equal(presentOf(machine(1004, 1003), 1003), 1004);
+  assert.equal(presentOf(machine(400, 1000), 1003), 400);
+  assert.equal(presentOf(machine(1600, 1000), 1003), 1600);
+  assert.equal(presentOf(machine(null, null), 1003), 1003);
+});
+
+test("how long a machine is silent is by the hub's clock where it says so", () => {
+  assert.equal(stateText(machine(400, 1000, "silent"), 1120), "silent 2 min");
+  assert.equal(stateText(machine(1000, null, "silent"), 1120), "silent 2 min");
+});
+
+test("a boot time that is no number is left out", () => {
+  const labels = (boot_time) =>
+    factsOf({ name: "a", agentVersion: "1", interval: 5, facts: { os: "x", boot_time } }).map(([label]) => label);
+  assert.deepEqual(labels("soon"), ["System", "Collector"]);
+  assert.deepEqual(labels("1700000000"), ["System", "Booted", "Collector"]);
+});

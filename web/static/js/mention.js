@@ -1,0 +1,28 @@
+// @ts-check
+/** A sentence that links to the machine that it is about, and names it once. */
+
+import { DEFAULT_RANGE, format as address } from "./address.js";
+import { viewLink } from "./dom.js";
+
+/**
+ * The sentence around the machine's name; an empty `before` and all of it after where it does not name it.
+ * @param {string} message
+ * @param {string} machine
+ * @returns {[before: string, after: string]}
+ */
+export function aroundName(message, machine) {
+  const at = message.indexOf(machine);
+  if (at < 0) return ["", ` ${message}`];
+  return [message.slice(0, at), message.slice(at + machine.length)];
+}
+
+/**
+ * @param {string} message
+ * @param {string} machine
+ * @returns {(Node | string)[]}
+ */
+export function withLink(message, machine) {
+  const view = { machine, last: DEFAULT_RANGE };
+  const [before, after] = aroundName(message, machine);
+  return [before, viewLink(view, address(view), machine), after];
+}
