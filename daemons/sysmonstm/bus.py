@@ -53,7 +53,7 @@ def connect(url: str) -> Redis:
         )
     except ValueError:
         # What it says may quote the password.
-        raise UserError("REDIS_URL is no address of a Redis; one looks like redis://localhost:6379") from None
+        raise UserError("REDIS_URL has an option that is not understood; ?db=1, for one, is a number") from None
 
 
 def heed_cancellation() -> None:
@@ -70,7 +70,7 @@ class State(StrEnum):
     """Whether a machine's samples come."""
 
     UP = "up"
-    SILENT = "silent"  # three intervals and at least 10 s without a sample, by the aggregator's clock
+    SILENT = "silent"  # longer without a sample than Machine.patience_seconds, by the aggregator's clock
     WAITING = "waiting"  # it has said hello and not yet sent a sample
 
 
@@ -81,12 +81,17 @@ class Machine:
     hello: ingest_pb2.Hello
     frame: bus_pb2.LiveFrame | None = None
 
+    @property
+    def patience_seconds(self) -> float:
+        """How long it may go without a sample before something is amiss: three intervals, and at least 10 s."""
+        return max(3 * self.hello.interval_seconds, 10.0)
+
     def state(self, now_us: int) -> State:
         """Whether its samples come; `now_us` is in microseconds since 1970."""
         if self.frame is None:
             return State.WAITING
         quiet_seconds = (now_us - self.frame.received_us) / 1e6
-        return State.SILENT if quiet_seconds > max(3 * self.hello.interval_seconds, 10.0) else State.UP
+        return State.SILENT if quiet_seconds > self.patience_seconds else State.UP
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,25 +180,41 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """Redis does not answer; the fleet is as it last was. Said once for each time that it goes away."""
+    """The fleet is as it last was, for Redis does not answer or has lost it. Said once for each reason in a row.
+
+    `reason` is a sentence for people; `detail`, for the log, may name what only operators are to see.
+    """
 
     reason: str
+    detail: str = ""
+
+
+NO_ANSWER = "Redis does not answer"
+EMPTY = "Redis is empty; no aggregator has told it anything yet"
+
+
+class _EmptyError(Exception):
+    """Redis has lost the fleet."""
 
 
 async def follow(redis: Redis, fleet: Fleet) -> AsyncIterator[Snapshot | Changes | Event | Away]:
     """Keep `fleet` as Redis has it, for ever, and yield each change after it was made."""
-    away = False
+    reason = ""
     while True:
+        away = None
         heed_cancellation()
         try:
             async with redis.pubsub() as subscription:
                 async for update in _subscribed(redis, subscription, fleet):
-                    away = False
+                    reason = ""
                     yield update
         except (RedisError, OSError) as error:
-            if not away:
-                away = True
-                yield Away(str(error) or type(error).__name__)
+            away = Away(NO_ANSWER, str(error) or type(error).__name__)
+        except _EmptyError:
+            away = Away(EMPTY)
+        if away and away.reason != reason:
+            reason = away.reason
+            yield away
         await asyncio.sleep(RETRY_SECONDS)
 
 
@@ -224,11 +245,17 @@ async def _subscribed(redis: Redis, subscription: PubSub, fleet: Fleet) -> Async
 
 
 async def _read(redis: Redis, fleet: Fleet) -> Continuity:
-    """Read the hashes at one instant into `fleet`; what they no longer have, it no longer has either."""
+    """Read the hashes at one instant into `fleet`; what they no longer have, it no longer has either.
+
+    _EmptyError if they have lost all machines, which aggregators never take out; the fleet is left alone then.
+    """
     async with redis.pipeline(transaction=True) as pipe:
         for name in (LAYOUTS, HELLOS, FRAMES, EPOCHS):
             pipe.hgetall(name)
         layouts, hellos, frames, epochs = await pipe.execute()
+    # GENERATION would not tell: the heartbeat of an aggregator that has not yet seen the loss sets it, and no more.
+    if fleet.machines and not hellos:
+        raise _EmptyError
     fresh = Fleet()
     fresh.apply(bus_pb2.LiveBatch(layouts=layouts.values(), hellos=hellos.values(), frames=frames.values()))
     fleet.layouts, fleet.machines = fresh.layouts, fresh.machines

@@ -15,12 +15,14 @@ import argparse
 import dataclasses
 import difflib
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn, TypeVar, get_type_hints
+from urllib.parse import urlsplit
 
 from sysmonstm.apart import apart
 from sysmonstm.logs import printable
@@ -84,6 +86,71 @@ NoneWhenEmpty = Check(_unset_when_empty, before=True)
 """For what may be None: an empty text means that it is not set."""
 
 
+# libpq's `key=value ...`: a value is quoted, or ends at a space.
+_SETTING = r"(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)"
+_SETTINGS = re.compile(rf"\s*{_SETTING}(?:\s+{_SETTING})*\s*")
+# User and password, then hosts, each a name or an address in brackets, and its port.
+_HOST = r"(?:\[[0-9A-Fa-f:.%]+\]|[^][:@/?#,\s]*)(?::([0-9]*))?"
+_DATABASE_URL = re.compile(
+    rf"postgres(?:ql)?://(?:[^@/]*@)?(?P<hosts>{_HOST}(?:,{_HOST})*)(?:/[^?]*)?(?:\?(?P<query>.*))?"
+)
+
+
+def _redis_address(url: str) -> str:
+    """An address that redis-py takes, but for what it may say after a question mark."""
+    if not _is_redis_address(url):
+        raise ValueError(
+            "this is no address of a Redis; one looks like redis://localhost:6379 or unix:///run/redis.sock"
+        )
+    return url
+
+
+def _is_redis_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port if parts.scheme != "unix" else None
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return url.startswith("unix://") and len(parts.path) > 1 and not parts.hostname
+    number = parts.path.strip("/")
+    return (
+        url.startswith(("redis://", "rediss://"))
+        and bool(parts.hostname)
+        and port != 0
+        and (not number or number.isdecimal())
+    )
+
+
+def _database_address(address: str) -> str:
+    """An address that libpq takes, but for the names of the settings in it."""
+    ports = _ports(address)
+    if ports is None or not all(port.isdecimal() and 0 < int(port) < 65536 for port in ports if port):
+        raise ValueError(
+            "this is no address of a database; one looks like postgresql://user:password@host:5432/database "
+            "or host=/run/postgresql dbname=monitor"
+        )
+    return address
+
+
+def _ports(address: str) -> list[str] | None:
+    """Every port that an address names, perhaps as an empty text; None if it is no address."""
+    if "://" in address.split("=")[0]:
+        found = _DATABASE_URL.fullmatch(address)
+        if not found:
+            return None
+        words = [word.partition("=") for word in (found["query"] or "").split("&") if word]
+        if not all(separator for _, separator, _ in words):
+            return None
+        hosts = [host.rpartition("]")[2].partition(":")[2] for host in found["hosts"].split(",")]
+    elif _SETTINGS.fullmatch(address):
+        words = [(name, "=", value.strip("'")) for name, value in re.findall(_SETTING, address)]
+        hosts = []
+    else:
+        return None
+    return hosts + [port for name, _, value in words if name == "port" for port in value.split(",")]
+
+
 @dataclass(frozen=True)
 class Settings:
     """What every daemon can be told."""
@@ -103,14 +170,14 @@ class Settings:
 class RedisSettings(Settings):
     """What daemons that meet on Redis can be told."""
 
-    redis_url: Annotated[str, About("Where current state is kept")] = "redis://localhost:6379"
+    redis_url: Annotated[str, Check(_redis_address), About("Where current state is kept")] = "redis://localhost:6379"
 
 
 @dataclass(frozen=True)
 class StorageSettings(RedisSettings):
     """What daemons that use both stores can be told."""
 
-    timescale_url: Annotated[str, About("Where history is kept")] = (
+    timescale_url: Annotated[str, Check(_database_address), About("Where history is kept")] = (
         "postgresql://monitor:monitor@localhost:5432/monitor"
     )
 
@@ -186,7 +253,10 @@ def from_command_line(settings: type[S], description: str, argv: Sequence[str] |
 
     Reads `--config FILE`; with `--check-config` says whether the configuration is good and exits 0 or 1.
     """
-    parser = argparse.ArgumentParser(description=description)
+    started = Path(sys.argv[0])
+    # By `python -m` the path says which daemon it is.
+    name = f"sysmon-{started.parent.name}" if started.name == "__main__.py" else started.name
+    parser = argparse.ArgumentParser(prog=name, description=description)
     parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
     parser.add_argument("--check-config", action="store_true", help="say whether the settings are good, and exit")
     arguments = parser.parse_args(argv)

@@ -84,10 +84,10 @@ def test_each_instance_has_an_alert_of_its_own() -> None:
     (first,) = hub.sample(10, {"/": 95, "/home": 95})
     (second,) = hub.sample(15, {"/": 95, "/home": 95})
     assert said([first, second]) == [(Step.FIRED, "web1", "/"), (Step.FIRED, "web1", "/home")]
-    assert first.alert.message == "web1: filesystem.percent of / is 95 %, above 90 % for 10 s"
+    assert first.alert.message == "web1: filesystem.percent of / is 95%, above 90% for 10 s"
     (resolved,) = hub.sample(20, {"/": 79.5, "/home": 85})
     assert said([resolved]) == [(Step.RESOLVED, "web1", "/")]
-    assert resolved.alert.message == "web1: filesystem.percent of / is back at 79.5 %"
+    assert resolved.alert.message == "web1: filesystem.percent of / is back at 79.5%"
 
 
 def test_a_series_that_vanishes_resolves_its_alert_with_the_reason() -> None:
@@ -151,6 +151,27 @@ def test_a_machine_that_falls_silent_fires_after_the_rules_time_and_resolves_wit
     assert (resolved.step, resolved.alert.message) == (Step.RESOLVED, "web1 sends samples again")
 
 
+def test_a_machine_whose_samples_never_come_is_silent_once_it_had_its_chance() -> None:
+    hub = Hub()
+    hub.quiet(0, 4)
+    hello = ingest_pb2.Hello(machine="web1", stream=b"s" * 16, interval_seconds=5)
+    hub.engine.take(hub.fleet, hub.fleet.apply(bus_pb2.LiveBatch(hellos=[hello.SerializeToString()])), START)
+    started, fired = hub.quiet(5, 120)
+    assert [(change.step, at(change)) for change in (started, fired)] == [(Step.STARTED, 66.0), (Step.FIRED, 96.0)]
+    assert fired.alert.message == "web1 is silent: no sample for 1 min 31 s"
+    hub.sample(121, {"/": 1})
+    assert said(hub.quiet(121, 121)) == [(Step.RESOLVED, "web1", "")]
+
+
+def test_a_machine_that_waits_has_its_chance_anew_after_the_hub_was_away() -> None:
+    hub = Hub()
+    hub.quiet(0, 4)
+    hello = ingest_pb2.Hello(machine="web1", stream=b"s" * 16, interval_seconds=5)
+    hub.engine.take(hub.fleet, hub.fleet.apply(bus_pb2.LiveBatch(hellos=[hello.SerializeToString()])), START)
+    hub.dead(5, 999)
+    assert hub.quiet(1000, 1060) == []
+
+
 def test_nobody_is_silent_while_no_aggregator_is_heard() -> None:
     hub = Hub()
     hub.quiet(0, 4)
@@ -192,13 +213,6 @@ def test_a_fresh_engine_accuses_nobody_before_they_could_be_heard() -> None:
     assert hub.quiet(500, 560) == []
     started, fired = hub.quiet(561, 600)
     assert (at(started), at(fired)) == (561.0, 591.0)
-
-
-def test_a_machine_that_never_sent_a_sample_is_not_silent() -> None:
-    hub = Hub()
-    hello = ingest_pb2.Hello(machine="new", stream=b"s" * 16, interval_seconds=5).SerializeToString()
-    hub.fleet.apply(bus_pb2.LiveBatch(hellos=[hello]))
-    assert hub.quiet(0, 300) == []
 
 
 def test_a_restart_keeps_what_fires_and_what_nearly_fires() -> None:

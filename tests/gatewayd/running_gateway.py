@@ -68,6 +68,12 @@ class Watcher:
     ws: ClientWebSocketResponse
 
     async def next(self) -> dict[str, Any]:
+        """The next message that is no beat."""
+        while (message := await self.next_of_any())["type"] == "beat":
+            pass
+        return message
+
+    async def next_of_any(self) -> dict[str, Any]:
         """The next message."""
         received = await self.ws.receive(timeout=PATIENCE_SECONDS)
         assert received.type is WSMsgType.TEXT, received

@@ -6,13 +6,14 @@ import asyncio
 import json
 import math
 import socket
+import time
 from pathlib import Path
 
 import pytest
 from aiohttp import WSCloseCode, WSMsgType
 
 from sysmonstm.ctl import servers
-from sysmonstm.gatewayd import websocket
+from sysmonstm.gatewayd import live, websocket
 from sysmonstm.gatewayd.live import MAX_NOTICES, Client, Counts, Hub
 from sysmonstm.metric import Layout, Series
 from tests.gatewayd.fleet_publisher import CORE, LAYOUT, OTHER_LAYOUT, FleetPublisher, now_us
@@ -44,6 +45,7 @@ async def test_a_client_gets_the_whole_fleet_and_then_each_sample(
         (frame,) = frames["frames"]
         assert (frame["machine"], frame["layout"], frame["values"]) == ("web1", LAYOUT.id.hex(), [1, 2, 3, None])
         assert frame["time"] > machine["time"]
+        assert frame["received"] > machine["received"] > time.time() - 60
 
 
 async def test_a_new_machine_and_a_new_layout_are_named_before_they_are_used(
@@ -54,7 +56,7 @@ async def test_a_new_machine_and_a_new_layout_are_named_before_they_are_used(
         publisher.publish(hellos=[publisher.hello("web1")])
         new = await watcher.next()
         assert (new["type"], new["machine"], new["state"]) == ("machine", "web1", "waiting")
-        assert (new["time"], new["layout"], new["values"]) == (None, None, None)
+        assert (new["time"], new["received"], new["layout"], new["values"]) == (None, None, None, None)
         publisher.publish([publisher.frame("web1", [1, 2, 3, 4])], layouts=[LAYOUT])
         kinds = [(await watcher.next()) for _ in range(3)]
         assert [one["type"] for one in kinds] == ["state", "layout", "frames"]
@@ -200,13 +202,13 @@ async def test_redis_that_goes_away_and_comes_back_is_said_and_a_snapshot_follow
     try:
         gone = await watcher.next()
         assert (gone["type"], gone["live"]) == ("live", False)
-        assert gone["reason"]
+        assert gone["reason"] == "Redis does not answer"
         (machine,) = (await running.get("/api/machines"))["machines"]
         assert (machine["machine"], machine["state"]) == ("web1", "up")
         async with running.watch() as late:
             snapshot = await late.next()
             assert (snapshot["live"], snapshot["machines"][0]["values"]) == (False, [1, 2, 3, 4])
-            assert snapshot["reason"]
+            assert snapshot["reason"] == "Redis does not answer"
         with servers.redis(state) as server:
             again = FleetPublisher(server.url)
             again.show("web2", [5, 6, 7, 8])
@@ -215,6 +217,25 @@ async def test_redis_that_goes_away_and_comes_back_is_said_and_a_snapshot_follow
     finally:
         await watcher_context.__aexit__(None, None, None)
         await running_context.__aexit__(None, None, None)
+
+
+async def test_every_client_hears_a_beat_and_one_that_takes_nothing_has_only_one_waiting(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "CLIENT_BEAT_SECONDS", 0.01)
+    hub = gateway.gateway.hub
+    async with asyncio.TaskGroup() as group, gateway.watch() as watcher:
+        client = Client(hub.counts)
+        hub.clients.add(client)
+        beating = group.create_task(hub.beat())
+        while (beat := await watcher.next_of_any())["type"] != "beat":
+            pass
+        assert beat.keys() == {"type", "time"} and abs(beat["time"] - time.time()) < 60
+        while (await watcher.next_of_any())["time"] == beat["time"]:
+            pass
+        assert [kind for kind, _ in client.notices] == ["beat"]
+        hub.clients.discard(client)
+        beating.cancel()
 
 
 async def _sleeping_client(gateway: RunningGateway) -> socket.socket:
@@ -251,7 +272,7 @@ async def test_a_client_that_does_not_read_skips_samples_and_keeps_only_the_late
         await until(lambda: "299.1234" in client.frames.get("web1", ""))
         assert hub.counts.websocket_frames_skipped > 100
         assert len(client.frames) == 1
-        assert len(client.notices) == 0
+        assert not client.notices.keys() - {("beat", "")}
 
 
 async def test_a_client_that_takes_nothing_for_long_is_let_go_of_and_counted(

@@ -49,6 +49,18 @@ def test_the_query_parameters_are_those_that_the_code_reads(path: str, readers: 
     assert described == read
 
 
+@pytest.mark.parametrize("path", sorted(openapi.QUERIES))
+async def test_parameters_that_are_not_described_or_are_repeated_are_refused_by_name(
+    gateway: RunningGateway, path: str
+) -> None:
+    address = path.replace("{machine}", "web1")
+    problem = await gateway.get(f"{address}?form=1", 400)
+    assert problem["parameter"] == "form" and "form" in problem["detail"]
+    for name in openapi.QUERIES[path]:
+        problem = await gateway.get(f"{address}?{name}=1&{name}=2", 400)
+        assert problem["parameter"] == name and "more than once" in problem["detail"]
+
+
 def fault(value: Any, schema: dict[str, Any], where: str = "answer") -> str | None:
     """What about the value does not fit the schema: as much of JSON Schema as the description uses."""
     if "$ref" in schema:

@@ -242,7 +242,10 @@ async def test_a_redis_that_is_killed_is_away_once_and_then_read_anew(server_dir
         async with followed(server.url, fleet) as updates:
             assert await anext(updates) == Snapshot()
             server.kill()
-            assert isinstance(await anext(updates), Away)
+            away = await anext(updates)
+            assert isinstance(away, Away)
+            # What people are shown does not hold the server's path or address.
+            assert (away.reason, away.detail != "") == ("Redis does not answer", True)
             following = asyncio.ensure_future(anext(updates))
             # Long enough for some tries that fail.
             await asyncio.sleep(2.5 * bus.RETRY_SECONDS)
@@ -254,3 +257,30 @@ async def test_a_redis_that_is_killed_is_away_once_and_then_read_anew(server_dir
             assert await following == Snapshot()
             while "web1" not in fleet.machines:
                 await anext(updates)
+
+
+async def test_a_redis_that_comes_back_empty_is_away_until_an_aggregator_has_told_it_the_fleet(
+    server_directory: Path,
+) -> None:
+    fleet = Fleet()
+    with RealServer(servers.redis, server_directory / "emptied") as server:
+        publisher = FleetPublisher(server.url)
+        publisher.publish(hellos=[hello := publisher.hello("web1")], layouts=[LAYOUT])
+        publisher.close()
+        async with followed(server.url, fleet) as updates:
+            assert await anext(updates) == Snapshot()
+            server.kill()
+            assert isinstance(await anext(updates), Away)
+            server.start()
+            assert await anext(updates) == Away(bus.EMPTY)
+            assert fleet == Fleet({"web1": Machine(hello)}, {LAYOUT.id: LAYOUT})
+            following = asyncio.ensure_future(anext(updates))
+            publisher = FleetPublisher(server.url)
+            # An aggregator's heartbeat says nothing of the fleet.
+            publisher.publish()
+            await asyncio.sleep(1.5 * bus.RETRY_SECONDS)
+            assert not following.done()
+            publisher.publish(hellos=[other := publisher.hello("web2")])
+            publisher.close()
+            assert await following == Snapshot()
+            assert fleet == Fleet({"web2": Machine(other)})

@@ -11,6 +11,7 @@ import pytest
 from annotated_types import Ge
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 
 from sysmonstm import bus
 from sysmonstm.config import About, CommaSeparated, StorageSettings, UserError, load, nearest
@@ -102,11 +103,107 @@ def test_a_secret_of_the_wrong_type_is_not_in_the_message(tmp_path: Path, field:
     assert SECRET not in str(error.value)
 
 
-@pytest.mark.parametrize("url", [f"rediss//:{SECRET}@hub", f"redis://:{SECRET}/x@hub:1", f"redis://hub:{SECRET}"])
-def test_a_bad_address_of_redis_is_refused_without_its_password(url: str) -> None:
+def test_a_bad_option_of_redis_is_refused_without_the_password() -> None:
     with pytest.raises(UserError, match="REDIS_URL") as error:
-        bus.connect(url)
+        bus.connect(f"redis://:{SECRET}@hub?db={SECRET}")
     assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost:6379",
+        "redis://hub",
+        "rediss://user:p%40ss@[::1]:6380/2?health_check_interval=3",
+        "unix:///path/redis.sock",
+        "unix://user:pw@/path/redis.sock?db=1",
+    ],
+)
+def test_every_address_of_redis_passes(url: str) -> None:
+    assert load(Settings, {"REDIS_URL": url}).redis_url == url
+    bus.connect(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        SECRET,
+        f"http://:{SECRET}@hub",
+        f"rediss//:{SECRET}@hub",
+        f"redis:{SECRET}@hub",
+        f"redis://:{SECRET}/x@hub:1",
+        f"redis://hub:{SECRET}",
+        f"redis://:{SECRET}@hub:70000",
+        f"redis://:{SECRET}@hub:0",
+        f"redis://:{SECRET}@hub/name",
+        f"redis://:{SECRET}@:6379",
+        f"unix://:{SECRET}@",
+        f"unix://{SECRET}",
+    ],
+)
+def test_what_is_no_address_of_redis_is_refused_at_the_start_without_its_password(url: str) -> None:
+    with pytest.raises(UserError, match=r"REDIS_URL: .*redis://localhost:6379") as error:
+        load(Settings, {"REDIS_URL": url})
+    assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://monitor:monitor@localhost:5432/monitor",
+        "postgres://user:p%40ss:word@[::1]:5432/monitor?sslmode=require",
+        "postgresql://one:5432,two:5433,three/monitor?target_session_attrs=read-write",
+        "postgresql:///monitor?host=%2Fvar%2Ftmp%2Fx&user=monitor",
+        "postgresql://",
+        "postgresql://user:a?b#c@hub/db",
+        "postgresql://%2Frun%2Fpostgresql/monitor",
+        "host=/run/postgresql dbname=monitor",
+        "host = 'a b' port=5432  password='it\\'s=' ",
+        "dbname=monitor password=a\\ b://c",
+    ],
+)
+def test_every_address_of_a_database_passes(url: str) -> None:
+    assert load(Settings, {"TIMESCALE_URL": url}).timescale_url == url
+    conninfo_to_dict(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        SECRET,
+        "nonsense :",
+        f"mysql://u:{SECRET}@hub/db",
+        f"postgresql:/u:{SECRET}@hub/db",
+        f"postgresql://u:{SECRET}@hub:port/db",
+        f"postgresql://u:{SECRET}/x@hub:5432/db",
+        f"postgresql://u:{SECRET}@hub:70000/db",
+        f"postgresql://u:{SECRET}@[::1/db",
+        f"postgresql://u:{SECRET}@hub/db?sslmode",
+        f"postgresql://u:{SECRET}@/db?port=many",
+        f"host=hub port=many password={SECRET}",
+        f"host=hub password='{SECRET}",
+        f"host=hub {SECRET}",
+    ],
+)
+def test_what_is_no_address_of_a_database_is_refused_at_the_start_without_its_password(url: str) -> None:
+    with pytest.raises(UserError, match=r"TIMESCALE_URL: .*postgresql://user:password@host:5432/database") as error:
+        load(Settings, {"TIMESCALE_URL": url})
+    assert SECRET not in str(error.value)
+
+
+@given(st.text("redis:/@[]1?#%é\n"))
+def test_what_passes_as_an_address_of_redis_can_be_connected_to(rest: str) -> None:
+    url = "redis://" + rest
+    try:
+        load(Settings, {"REDIS_URL": url})
+    except UserError:
+        return
+    try:
+        bus.connect(url)
+    except UserError:
+        assert "?" in url
 
 
 def test_settings_cannot_be_changed() -> None:

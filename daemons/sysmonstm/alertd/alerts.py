@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -99,26 +100,46 @@ def microseconds(time: datetime) -> int:
 
 
 def duration(seconds: float) -> str:
-    """`0.5 s`, `45 s`, `10 min`, `1 h 30 min`."""
-    if 0 < seconds < 1:
-        return f"{seconds:.1g} s"
-    whole = round(seconds)
-    hours, minutes = whole // 3600, whole % 3600 // 60
-    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes) + [f"{whole % 60} s"] * bool(whole % 60)
-    return " ".join(parts[:2]) or "0 s"
+    """`0.5 s`, `45 s`, `10 min`, `1 h 30 min`, `3 d 4 h`: the two largest units."""
+    if abs(seconds) < 1 or not math.isfinite(seconds):
+        return f"{_digits(seconds, 3)} s"
+    sign, whole = "-" * (seconds < 0), round(abs(seconds))
+    days, hours, minutes = whole // 86400, whole % 86400 // 3600, whole % 3600 // 60
+    units = ((days, "d"), (hours, "h"), (minutes, "min"), (whole % 60, "s"))
+    parts = [f"{number:,} {unit}" for number, unit in units if number]
+    return sign + " ".join(parts[:2])
 
 
 def quantity(value: float, unit: str) -> str:
-    """A value in its unit, as people write it: `91.3 %`, `1.5 GiB`, `3.2 count/s`."""
+    """A value in its unit, as people write it: `91.3%`, `1.5 GiB`, `1,234`, `2.5M/s`, `1 h 30 min`."""
     if unit == Unit.PERCENT:
-        return f"{value:.4g} %"
-    if unit not in (Unit.BYTES, Unit.BYTES_PER_SECOND):
-        return f"{value:.4g}" if unit == Unit.COUNT else f"{value:.4g} {unit}"
-    prefixes = iter(("", "Ki", "Mi", "Gi", "Ti", "Pi"))
-    prefix = next(prefixes)
-    while abs(value) >= 1024 and (larger := next(prefixes, None)):
-        value, prefix = value / 1024, larger
-    return f"{value:.4g} {prefix}B{unit.removeprefix(Unit.BYTES)}"
+        return f"{_digits(value)}%"
+    if unit == Unit.SECONDS:
+        return duration(value)
+    if unit in (Unit.BYTES, Unit.BYTES_PER_SECOND):
+        return f"{_scaled(value, 1024, (' ', ' Ki', ' Mi', ' Gi', ' Ti', ' Pi'))}B{unit.removeprefix(Unit.BYTES)}"
+    if unit not in (Unit.COUNT, Unit.COUNT_PER_SECOND):
+        return f"{_digits(value)} {unit}"
+    # Up to a million every one can be told.
+    number = _digits(value) if abs(value) < 1e6 else _scaled(value / 1e6, 1000, ("M", "G", "T"))
+    return number + unit.removeprefix(Unit.COUNT)
+
+
+def _scaled(value: float, step: int, prefixes: tuple[str, ...]) -> str:
+    """A value with the largest prefix that leaves it at or above 1."""
+    power = 0
+    while abs(value) >= step and power < len(prefixes) - 1:
+        value, power = value / step, power + 1
+    return _digits(value) + prefixes[power]
+
+
+def _digits(value: float, significant: int = 4) -> str:
+    """A number of about so many significant digits, and all of those before the point: never as a power of ten."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:,.0f}"
+    places = min(max(significant - 1 - math.floor(math.log10(abs(value))), 0), 9)
+    text = f"{value:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if places else text
 
 
 def _series(key: Key, metric: str) -> str:

@@ -1,4 +1,4 @@
-"""Delivers the outbox: each notification until it was taken, refused for good, or is an hour old."""
+"""Delivers the outbox: each notification until it was taken or is an hour old."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def settle(answer: Answer, attempts: int, age_seconds: float, rng: random.Random
     """What becomes of a notification of this age after an attempt that went like this."""
     if answer.error is None:
         return Settled()
-    if answer.permanent:
+    if age_seconds >= GIVE_UP_SECONDS:
         return Settled(answer.error)
     # So that giving up is said when the hour is over, and not at some attempt after it.
-    return Settled(answer.error, min(backoff(attempts, rng), max(GIVE_UP_SECONDS - age_seconds, 0.0)))
+    return Settled(answer.error, min(backoff(attempts, rng), GIVE_UP_SECONDS - age_seconds))
 
 
 def shown_address(url: str) -> str:
@@ -73,8 +73,9 @@ class Delivery:
             attempts = [group.create_task(self._attempt(webhook, one)) for one in notifications]
         for notification, attempt in zip(notifications, attempts, strict=True):
             answer = attempt.result()
-            self._say_failing(answer)
             settled = settle(answer, notification.attempts, notification.age_seconds, self._rng)
+            if not settled.given_up:
+                self._say_failing(answer)
             await self._store.settle(notification, settled)
             if settled.given_up:
                 self._say_given_up(notification, settled)
@@ -82,14 +83,14 @@ class Delivery:
 
     async def _attempt(self, webhook: Webhook, notification: Notification) -> Answer:
         if notification.age_seconds >= GIVE_UP_SECONDS:
-            return Answer(f"{notification.last_error or 'was not asked'}, for an hour", permanent=True)
+            return Answer(f"{notification.last_error or 'was not asked'}, for an hour")
         return await webhook.post(notification)
 
     def _say_failing(self, answer: Answer) -> None:
         if answer.error is None and self._failing:
             self._failing = False
             log.info("webhook.back", "the webhook takes notifications again", address=shown_address(self._url))
-        elif answer.error is not None and not answer.permanent and not self._failing:
+        elif answer.error is not None and not self._failing:
             self._failing = True
             log.warning(
                 "webhook.failing",

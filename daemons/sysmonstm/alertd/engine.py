@@ -5,7 +5,6 @@ It waits for nothing and asks no clock: what it finds it returns as changes, whi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -92,6 +91,7 @@ class Engine:
     def _snapshot(self, fleet: bus.Fleet, now_us: int) -> list[Change]:
         # A machine that the bus does not name keeps its alerts: Redis may have lost it, which does not make it well.
         self._watches = {machine: watch for machine, watch in self._watches.items() if machine in fleet.machines}
+        self.hearing.forget_all_but(fleet.machines)
         frames = [one.frame for one in fleet.machines.values() if one.frame and one.state(now_us) is bus.State.UP]
         return [change for frame in frames for change in self._frame(fleet, frame)]
 
@@ -104,7 +104,7 @@ class Engine:
         if layout_id != frame.frame.layout_id:
             watches = self._find_watches(fleet, frame)
             changes = self._vanished(frame, {watch.key for watch in watches})
-        gap_us = round(max(3 * machine.hello.interval_seconds, 10.0) * 1e6)
+        gap_us = round(machine.patience_seconds * 1e6)
         values = frame.frame.values
         for watch in watches:
             value = values[watch.position]
@@ -150,7 +150,7 @@ class Engine:
                 reading = self.hearing.read(machine, now_us)
                 key = Key(rule.name, name, "")
                 if (reading is Reading.HOLDS and rule.watches(name, "", "")) or key in self._alerts:
-                    quiet = (now_us - machine.frame.received_us) / 1e6 if machine.frame else math.nan
+                    quiet = self.hearing.quiet_seconds(machine, now_us)
                     changes += self._look_at_silence(key, rule, reading, quiet, now_us)
         return changes
 

@@ -24,7 +24,7 @@ async def follow(
         take(engine.take(fleet, update, now_us()))
         if isinstance(update, bus.Away):
             away = True
-            log.warning("redis.away", f"nothing is evaluated until Redis is back: {update.reason}")
+            log.warning("redis.away", f"nothing is evaluated for now: {update.reason}", detail=update.detail)
         elif away:
             away = False
             log.info("redis.back", "Redis is back")

@@ -6,6 +6,8 @@ just come back and the collectors are still on their way. While that may be so, 
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from sysmonstm.alertd.rules import Reading
 from sysmonstm.bus import HEARTBEAT_SECONDS, Machine, State
 
@@ -21,6 +23,8 @@ class Hearing:
     def __init__(self) -> None:
         self._since_us: int | None = None
         self._last_us = 0
+        # By name: since when a machine has been known and has not sent a sample.
+        self._waiting_us: dict[str, int] = {}
 
     def heard(self, now_us: int) -> None:
         """A publish has come."""
@@ -37,11 +41,29 @@ class Hearing:
         return self._since_us is None or not -DEAF_US <= now_us - self._last_us <= DEAF_US
 
     def read(self, machine: Machine, now_us: int) -> Reading:
-        """Whether a machine is silent."""
-        if self._since_us is None or self.deaf(now_us) or machine.frame is None:
+        """Whether a machine is silent: its samples have ceased, or never came though it has said hello."""
+        last_us = self._last_us_of(machine, now_us)
+        if self._since_us is None or self.deaf(now_us):
             return Reading.UNREAD
-        if machine.state(now_us) is not State.SILENT:
+        if machine.state(now_us) is State.UP:
             return Reading.CLEAR
-        grace_us = max(3 * machine.hello.interval_seconds, RETURN_SECONDS) * 1e6
-        had_its_chance = machine.frame.received_us >= self._since_us or now_us - self._since_us > grace_us
+        grace_us = max(machine.patience_seconds, RETURN_SECONDS) * 1e6
+        if machine.frame is None:
+            had_its_chance = now_us - max(last_us, self._since_us) > grace_us
+        else:
+            had_its_chance = last_us >= self._since_us or now_us - self._since_us > grace_us
         return Reading.HOLDS if had_its_chance else Reading.UNREAD
+
+    def quiet_seconds(self, machine: Machine, now_us: int) -> float:
+        """How long no sample has come; of a machine that never sent one, since it was first seen waiting."""
+        return (now_us - self._last_us_of(machine, now_us)) / 1e6
+
+    def forget_all_but(self, machines: Container[str]) -> None:
+        """These are all the machines that there are."""
+        self._waiting_us = {name: since for name, since in self._waiting_us.items() if name in machines}
+
+    def _last_us_of(self, machine: Machine, now_us: int) -> int:
+        if machine.frame is None:
+            return self._waiting_us.setdefault(machine.hello.machine, now_us)
+        self._waiting_us.pop(machine.hello.machine, None)
+        return machine.frame.received_us

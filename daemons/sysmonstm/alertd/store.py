@@ -127,7 +127,7 @@ class Store:
         except psycopg.ProgrammingError:
             # What psycopg says of it may hold the password.
             raise UserError(
-                "TIMESCALE_URL is not an address; one looks like postgresql://user:password@host:5432/database"
+                "TIMESCALE_URL has a setting that libpq does not know; those are in PostgreSQL's manual, 34.1.2"
             ) from None
         self._url = url
         self._connection: AsyncConnection | None = None

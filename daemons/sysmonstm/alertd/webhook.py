@@ -10,25 +10,22 @@ import aiohttp
 from sysmonstm.alertd.store import Notification
 
 TIMEOUT_SECONDS = 10.0
-# Among the statuses that say "never", those that say "not now".
-_PASSING = frozenset({408, 429})
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How an attempt went. `error` is None if it was taken; `permanent` if there is no use in trying again."""
+    """How an attempt went. `error` is None if it was taken."""
 
     error: str | None = None
-    permanent: bool = False
 
 
 def answer_of(status: int) -> Answer:
-    """What an HTTP status means."""
+    """What an HTTP status means: whatever is not a success may be mended within the hour, a wrong address too."""
     if 200 <= status < 300:
         return Answer()
     if 300 <= status < 400:
         return Answer(f"answered {status}; redirects are not followed")
-    return Answer(f"answered {status}", permanent=400 <= status < 500 and status not in _PASSING)
+    return Answer(f"answered {status}")
 
 
 class Webhook:

@@ -56,7 +56,7 @@ async def running(settings: GatewaySettings, manager: Service) -> AsyncIterator[
     async with redis, _open(settings, POOL_SIZE) as database, _open(settings, 1) as asking:
         ready = Readiness((readiness.redis(redis), readiness.database(asking), readiness.aggregator(hub)))
         async with asyncio.TaskGroup() as loops:
-            work = [hub.follow(redis), hub.tick(manager), *ready.watch(manager)]
+            work = [hub.follow(redis), hub.tick(manager), hub.beat(), *ready.watch(manager)]
             tasks = [loops.create_task(one) for one in work]
             try:
                 yield Gateway(hub, database, ready)

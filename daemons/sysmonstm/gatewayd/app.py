@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from sysmonstm.gatewayd import api, guard, pages, websocket
+from sysmonstm.gatewayd import api, guard, openapi, pages, websocket
 from sysmonstm.gatewayd.history import history
 from sysmonstm.gatewayd.keys import GATEWAY, SOCKETS, Gateway
 from sysmonstm.gatewayd.scrape import scrape
@@ -29,7 +29,13 @@ ROUTES = (
 def make_app(gateway: Gateway, allowed_hosts: tuple[str, ...]) -> web.Application:
     """The application."""
     counts = gateway.hub.counts
-    app = web.Application(middlewares=[guard.problem_middleware(counts), guard.host_middleware(allowed_hosts)])
+    app = web.Application(
+        middlewares=[
+            guard.problem_middleware(counts),
+            guard.host_middleware(allowed_hosts),
+            guard.query_middleware(openapi.QUERIES),
+        ]
+    )
     app[GATEWAY] = gateway
     app[SOCKETS] = set()
     app.on_response_prepare.append(guard.add_headers)

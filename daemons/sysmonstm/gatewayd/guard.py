@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from sysmonstm import logs
-from sysmonstm.gatewayd import problem
+from sysmonstm.gatewayd import parameters, problem
 from sysmonstm.gatewayd.live import Counts
 from sysmonstm.gatewayd.problem import ProblemError
 from sysmonstm.gatewayd.queries import DatabaseError
@@ -109,6 +109,21 @@ def host_middleware(allowed: tuple[str, ...]) -> Middleware:
         return await handler(request)
 
     return check_host
+
+
+def query_middleware(queries: Mapping[str, Container[str]]) -> Middleware:
+    """Refuse parameters that a path does not take; `queries` are the paths that are particular, and what they take."""
+
+    @web.middleware
+    async def check_query(request: web.Request, handler: Handler) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        known = queries.get(resource.canonical) if resource else None
+        if known is not None:
+            # Its keys alone leave out repetitions.
+            parameters.only((name for name, _ in request.query.items()), known)
+        return await handler(request)
+
+    return check_query
 
 
 def problem_middleware(counts: Counts) -> Middleware:

@@ -17,6 +17,8 @@ from sysmonstm.service import Service
 
 TICK_SECONDS = 1.0
 BEAT_SECONDS = 10.0
+# Every client hears from us at least so often, and so can tell a quiet fleet from a dead link.
+CLIENT_BEAT_SECONDS = 5.0
 MAX_CLIENTS = 1000
 # With more than this unsent, a snapshot says it shorter.
 MAX_NOTICES = 1000
@@ -113,8 +115,8 @@ class Hub:
                     self._change(update)
                 case bus.Event(fields):
                     self._broadcast("event", str(fields.get("id")), message("event", event=fields))
-                case bus.Away(reason):
-                    self._away(reason)
+                case bus.Away():
+                    self._away(update)
 
     async def tick(self, service: Service) -> None:
         """Tell changes of state, and the service manager how it goes, for ever."""
@@ -125,6 +127,12 @@ class Hub:
             if status != (status := self.status()):
                 service.status(status)
             await asyncio.sleep(TICK_SECONDS)
+
+    async def beat(self) -> None:
+        """Let every client know that the link and the gateway live, for ever."""
+        while True:
+            self._broadcast("beat", "", message("beat", time=time.time()))
+            await asyncio.sleep(CLIENT_BEAT_SECONDS)
 
     def status(self) -> str:
         """One line: how many machines and browsers there are."""
@@ -168,11 +176,13 @@ class Hub:
         for client in self.clients:
             client.resync()
 
-    def _away(self, reason: str) -> None:
-        self._away_us, self._away_reason = time.time_ns() // 1000, reason
-        self.counts.bus_away += 1
-        log.warning("bus.away", f"Redis is away; the fleet is shown as it was: {reason}", reason=reason)
-        self._broadcast("live", "", message("live", live=False, reason=reason))
+    def _away(self, away: bus.Away) -> None:
+        if not self._away_us:
+            self._away_us = time.time_ns() // 1000
+            self.counts.bus_away += 1
+        self._away_reason = away.reason
+        log.warning("bus.away", f"the fleet is shown as it was: {away.reason}", detail=away.detail)
+        self._broadcast("live", "", message("live", live=False, reason=away.reason))
 
     def _change(self, changes: Changes) -> None:
         self.heard_at = time.monotonic()

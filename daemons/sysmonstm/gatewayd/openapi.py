@@ -57,7 +57,7 @@ OPERATIONS = (
         "Every metric of one machine with its newest values",
         reference("MachineMetrics"),
         (NAME,),
-        (404,),
+        (400, 404),
     ),
     Operation(
         "/api/machines/{machine}/history",
@@ -81,13 +81,15 @@ OPERATIONS = (
         "/api/metrics",
         "The catalogue of metrics",
         {"type": "object", "properties": {"metrics": array(reference("Metric"))}, "required": ["metrics"]},
+        (),
+        (400,),
     ),
     Operation(
         "/api/alerts",
         "What is wrong now, or may be soon",
         {"type": "object", "properties": {"alerts": array(reference("Alert"))}, "required": ["alerts"]},
         (),
-        (503,),
+        (400, 503),
     ),
     Operation(
         "/api/events",
@@ -101,7 +103,7 @@ OPERATIONS = (
         ),
         (400, 503),
     ),
-    Operation("/api/openapi.json", "This description", {"type": "object"}),
+    Operation("/api/openapi.json", "This description", {"type": "object"}, (), (400,)),
     Operation("/health", "The process answers", reference("Health")),
     Operation("/ready", "Each dependency and its state; 503 if one that is needed is down", reference("Ready")),
     Operation("/metrics", "For Prometheus", TEXT, content_type=prometheus.CONTENT_TYPE),
@@ -116,12 +118,21 @@ OPERATIONS = (
     Operation(
         "/ws",
         "WebSocket: a snapshot, then changes, as JSON text. Send "
-        '{"type":"subscribe","machines":["web1"]} for some machines only, null for all; a new snapshot follows',
+        '{"type":"subscribe","machines":["web1"]} for some machines only, null for all; a new snapshot follows. '
+        '{"type":"beat","time":…} comes every 5 s, whatever happens',
         TEXT,
         (),
         (403, 503),
     ),
 )
+
+
+QUERIES = {
+    operation.path: frozenset(one.name for one in operation.parameters if one.where == "query")
+    for operation in OPERATIONS
+    if operation.path.startswith("/api/")
+}
+"""The parameters that each path of the API takes after a question mark."""
 
 
 def document() -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -36,6 +36,20 @@ class HistoryRequest:
     from_us: int
     to_us: int
     points: int
+
+
+def only(given: Iterable[str], known: Container[str]) -> None:
+    """Refuse names of parameters that are not known here, or given twice: what is mistyped must not be passed over."""
+    seen: set[str] = set()
+    for name in given:
+        if name not in known:
+            raise bad_parameter(
+                name[:MAX_TEXT],
+                f"there is no parameter {name[:MAX_TEXT]!r} here; /api/openapi.json says what there is",
+            )
+        if name in seen:
+            raise bad_parameter(name, f"'{name}' is given more than once")
+        seen.add(name)
 
 
 def machine_name(text: str) -> str:

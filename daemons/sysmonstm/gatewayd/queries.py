@@ -155,7 +155,7 @@ class Database:
         except psycopg.ProgrammingError:
             # Its own words may quote a password.
             raise UserError(
-                "TIMESCALE_URL is no address of a database; one looks like postgresql://user@host:5432/database"
+                "TIMESCALE_URL has a setting that libpq does not know; those are in PostgreSQL's manual, 34.1.2"
             ) from None
         # It warns at each attempt for as long as the server is away; /ready and one line of ours say it.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

@@ -44,9 +44,10 @@ def layout_text(layout: Layout) -> str:
 
 
 def sample_text(frame: bus_pb2.LiveFrame) -> str:
-    """The members "time", "layout" and "values" of a sample, without braces."""
+    """The members "time", "received", "layout" and "values" of a sample, without braces."""
     sample = frame.frame
-    return f'"time":{sample.time_us / 1e6},"layout":"{sample.layout_id.hex()}","values":{json_values(sample.values)}'
+    times = f'"time":{sample.time_us / 1e6},"received":{frame.received_us / 1e6}'
+    return f'{times},"layout":"{sample.layout_id.hex()}","values":{json_values(sample.values)}'
 
 
 def hello_text(hello: ingest_pb2.Hello) -> str:
@@ -59,7 +60,7 @@ def hello_text(hello: ingest_pb2.Hello) -> str:
     return json.dumps(described)[1:-1]
 
 
-NO_SAMPLE = '"time":null,"layout":null,"values":null'
+NO_SAMPLE = '"time":null,"received":null,"layout":null,"values":null'
 
 
 class Texts:
