@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.web.browsing import DESKTOP, PATIENCE_MS, Open, Scheme, Watched
 from tests.whole_system import WholeSystem, whole_system
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -41,3 +42,28 @@ def dashboard_system(browser: Browser, server_directory: Path) -> Iterator[Whole
     with whole_system(server_directory / "web") as running:
         running.moves_on()
         yield running
+
+
+@pytest.fixture
+def watched(dashboard_system: WholeSystem) -> Watched:
+    return Watched(dashboard_system.url)
+
+
+@pytest.fixture
+def open_page(browser: Browser, dashboard_system: WholeSystem, watched: Watched) -> Iterator[Open]:
+    """Opens a path of the dashboard; in the end no page may have complained or asked another origin."""
+    contexts = []
+
+    def open_path(path: str = "/", size: tuple[int, int] = DESKTOP, scheme: Scheme = "light") -> Page:
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        watched.follow(page)
+        page.goto(dashboard_system.url + path)
+        return page
+
+    yield open_path
+    for context in contexts:
+        context.close()
+    assert watched.complaints == []

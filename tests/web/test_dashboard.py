@@ -5,120 +5,31 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
-from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
+from tests.web.browsing import (
+    COUNT_PIXELS_ABOVE_0,
+    DESKTOP,
+    MACHINE,
+    MACHINE_PAGE,
+    NARROWEST,
+    PATIENCE_MS,
+    PHONE,
+    Open,
+    Scheme,
+    Watched,
+    coloured_pixels,
+    newest,
+    seconds_asked,
+    see_all_charts,
+)
 from tests.whole_system import WholeSystem
 
 pytestmark = pytest.mark.browser
-
-MACHINE = "this-machine"
-MACHINE_PAGE = f"/?machine={MACHINE}&last=5m"
-DESKTOP = (1440, 900)
-PHONE = (390, 844)
-NARROWEST = (360, 740)
-PATIENCE_MS = 30_000
-
-Scheme = Literal["light", "dark"]
-Open = Callable[..., Page]
-
-
-class Watched:
-    """What a page did that it must not do."""
-
-    def __init__(self, origin: str) -> None:
-        self.origin = origin
-        self.complaints: list[str] = []
-
-    def follow(self, page: Page) -> None:
-        page.on("console", self._said)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self._asked(request.url))
-        page.on("websocket", lambda socket: self._asked(socket.url.replace("ws", "http", 1)))
-
-    def _said(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.complaints.append(message.text)
-
-    def _asked(self, url: str) -> None:
-        if not url.startswith(f"{self.origin}/"):
-            self.complaints.append(f"asked elsewhere: {url}")
-
-
-@pytest.fixture
-def watched(dashboard_system: WholeSystem) -> Watched:
-    return Watched(dashboard_system.url)
-
-
-@pytest.fixture
-def open_page(browser: Browser, dashboard_system: WholeSystem, watched: Watched) -> Iterator[Open]:
-    """Opens a path of the dashboard; in the end no page may have complained or asked another origin."""
-    contexts = []
-
-    def open_path(path: str = "/", size: tuple[int, int] = DESKTOP, scheme: Scheme = "light") -> Page:
-        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        watched.follow(page)
-        page.goto(dashboard_system.url + path)
-        return page
-
-    yield open_path
-    for context in contexts:
-        context.close()
-    assert watched.complaints == []
-
-
-def newest(page: Page, chart: str) -> float:
-    """Time of the newest sample that a chart has drawn."""
-    return float(page.locator(f'[data-chart="{chart}"][data-newest]').get_attribute("data-newest") or 0)
-
-
-# Counts pixels of a colour of the style sheet in the part of a chart's plot that lies right of a share of its width.
-COUNT_PIXELS = """([chart, token, from]) => {
-    const figure = document.querySelector(`[data-chart="${chart}"]`);
-    const canvas = figure.querySelector("canvas"), over = figure.querySelector(".u-over");
-    const probe = document.body.appendChild(document.createElement("span"));
-    probe.style.color = `var(--${token})`;
-    const wanted = getComputedStyle(probe).color.match(/\\d+/g).slice(0, 3).map(Number);
-    probe.remove();
-    const ratio = canvas.width / canvas.clientWidth;
-    const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = over;
-    const box = [offsetLeft + offsetWidth * from, offsetTop, offsetWidth * (1 - from), offsetHeight];
-    const { data } = canvas.getContext("2d").getImageData(...box.map((one) => Math.round(one * ratio)));
-    let found = 0;
-    for (let at = 0; at < data.length; at += 4) {
-        if (data[at + 3] > 128 && wanted.every((one, part) => Math.abs(data[at + part] - one) < 24)) found += 1;
-    }
-    return found;
-}"""
-COUNT_PIXELS_ABOVE_0 = f"arg => ({COUNT_PIXELS})(arg) > 0"
-
-
-def coloured_pixels(page: Page, chart: str, token: str, right_of: float) -> int:
-    """How many pixels of a series' colour lie inside a chart's plot, right of this share of its width."""
-    return int(page.evaluate(COUNT_PIXELS, [chart, token, right_of]))
-
-
-def seconds_asked(url: str) -> float:
-    """The length of the range that a question for history names; 0 for any other address."""
-    query = parse_qs(urlsplit(url).query)
-    return float(query["to"][0]) - float(query["from"][0]) if "/history" in url else 0.0
-
-
-def see_all_charts(page: Page) -> None:
-    """Bring every chart into view once: they ask for history only then."""
-    for chart in page.locator("[data-chart]").all():
-        chart.scroll_into_view_if_needed()
-        expect(chart.locator("canvas")).to_be_visible()
-    page.evaluate("scrollTo(0, 0)")
 
 
 def test_the_fleet_shows_this_machine_with_numbers_that_are_its_own(
