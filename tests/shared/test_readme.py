@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
@@ -68,6 +69,11 @@ def test_the_default_rules_are_those_of_alertd() -> None:
     text = README.read_text().split("<!-- default rules: checked by tests/shared/test_readme.py -->\n")[1]
     if not text.startswith(expected):
         pytest.fail(f"README.md: the default rules should be\n\n{expected}", pytrace=False)
+
+
+def test_nothing_is_left_to_be_filled_in() -> None:
+    comments = re.findall(r"<!-- (.*?) -->", README.read_text())
+    assert [one for one in comments if "checked by" not in one and not one.startswith("end of")] == []
 
 
 def test_pictures_and_files_that_the_readme_names_are_there() -> None:

@@ -218,7 +218,7 @@ export class Chart {
       ticks: { show: false },
       size: 24,
       gap: 6,
-      space: 70,
+      space: 56,
       values: (_plot, times, _axis, _space, step) => times.map((time) => timeLabel(time, step)),
     };
   }
