@@ -34,8 +34,8 @@ INODES_PERCENT = Metric(
     "filesystem.inodes_percent", Unit.PERCENT, Kind.GAUGE, "Inodes in use; not known where there is no limit", "mount"
 )
 
-# Seconds that a sample waits for remote file systems, all together. Less than a probe's deadline, so that one that
-# hangs costs its own values only.
+# Seconds that a sample waits for remote file systems, all together. Less than a probe's deadline wherever samples are
+# 0.7 s or more apart, so that one that hangs costs its own values only; closer together it costs the local ones too.
 PATIENCE = 0.5
 
 IMAGES = frozenset({"squashfs", "iso9660", "erofs", "cramfs", "romfs", "udf"})
