@@ -282,7 +282,7 @@ def test_virtualization_names_the_innermost(dmi: str, cpuinfo: str, container: s
 
 
 def test_facts_are_fit_to_be_sent() -> None:
-    assert facts.printable("a\x1b[31m\nb" + "c" * 600) == ("a[31mb" + "c" * 600)[:MAX_TEXT]
+    assert facts.fact_text("a\x1b[31m\nb" + "c" * 600) == ("a[31mb" + "c" * 600)[:MAX_TEXT]
     many = facts.joined([f"10.0.0.{number}" for number in range(100)])
     assert len(many) <= MAX_TEXT
     assert all(part.count(".") == 3 and not part.endswith(".") for part in many.split(", "))

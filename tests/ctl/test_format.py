@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from sysmonstm.ctl.format import ago_text, duration_text, number_text, printable
+from sysmonstm.ctl.format import ago_text, duration_text, number_text
 
 
 @pytest.mark.parametrize(
@@ -37,13 +35,3 @@ def test_what_was_not_read_is_a_dash_and_never_a_zero() -> None:
 
 def test_a_clock_that_is_ahead_makes_no_negative_age() -> None:
     assert [ago_text(then, 100.0) for then in (None, 105.0, 99.0, 40.0)] == ["–", "now", "now", "1m 0s ago"]
-
-
-def test_escape_sequences_and_bidirectional_marks_are_shown_not_obeyed() -> None:
-    assert printable("a\x1b[2Jb\r\n\x9b\u202e") == r"a\x1b[2Jb\r\n\x9b\u202e"
-    assert printable("größe/數據") == "größe/數據"
-
-
-@given(st.text())
-def test_nothing_printed_can_move_the_cursor(text: str) -> None:
-    assert printable(text).isprintable()

@@ -147,3 +147,13 @@ def test_the_last_words_of_a_process_that_ends_by_a_bug_are_a_log_line(style: st
     assert all(line.isprintable() for line in (first, *others))
     assert "daemon.crashed" in first
     assert bool(others) == (style == "text")
+
+
+def test_escape_sequences_and_bidirectional_marks_are_shown_not_obeyed() -> None:
+    assert logs.printable("a\x1b[2Jb\r\n\x9b\u202e") == r"a\x1b[2Jb\r\n\x9b\u202e"
+    assert logs.printable("größe/數據") == "größe/數據"
+
+
+@given(st.text())
+def test_nothing_printed_can_move_the_cursor(text: str) -> None:
+    assert logs.printable(text).isprintable()

@@ -6,7 +6,7 @@ from sysmon.v1 import ingest_pb2
 from sysmonstm.metric import Layout
 from sysmonstm.wire import layout_from_wire
 
-# About 100 bytes a series: bounded by what a fleet really has, not by what a hostile collector can invent.
+# More than a fleet has in use: what hostile collectors invent beyond it only makes the hub ask again.
 MAX_LAYOUTS = 10_000
 
 

@@ -43,10 +43,10 @@ def facts() -> dict[str, str]:
         "addresses": joined(_addresses()),
         "virtualization": virtualization(_dmi(), cpuinfo, _container()),
     }
-    return {name: printable(value) for name, value in found.items() if value}
+    return {name: fact_text(value) for name, value in found.items() if value}
 
 
-def printable(text: str) -> str:
+def fact_text(text: str) -> str:
     """The text without what cannot be printed, cut to what a Hello may hold."""
     return "".join(filter(str.isprintable, text)).strip()[:MAX_TEXT]
 

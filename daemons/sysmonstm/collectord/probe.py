@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from sysmonstm.logs import printable
 from sysmonstm.metric import Kind, Metric, Series, Unit
 from sysmonstm.wire import MAX_TEXT
 
@@ -114,9 +115,7 @@ def share(part: float, whole: float) -> float:
 
 def instance_name(text: str) -> str:
     """A name that the kernel uses as an instance: what cannot be printed is escaped, and what is too long is cut."""
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-    return text[:MAX_TEXT]
+    return (text if text.isprintable() else printable(text))[:MAX_TEXT]
 
 
 class KernelFile:

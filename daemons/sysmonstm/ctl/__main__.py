@@ -10,11 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from sysmonstm.config import UserError, die
-from sysmonstm.ctl.format import printable
 from sysmonstm.ctl.machines import machines
 from sysmonstm.ctl.state import state_directory
 from sysmonstm.ctl.top import top
 from sysmonstm.ctl.up import up
+from sysmonstm.logs import printable
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 

@@ -1,4 +1,4 @@
-"""Values and names as people read them in a terminal: durations, numbers, and text that is safe to print."""
+"""Values as people read them in a terminal: durations and numbers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,6 @@ import math
 
 NOTHING = "–"
 _DAY, _HOUR, _MINUTE = 86400, 3600, 60
-
-
-def printable(text: str) -> str:
-    r"""Text without characters that could move a terminal's cursor, colour it or forge a line: `\x1b` for ESC."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def number_text(value: float | None, digits: int = 1) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from sysmonstm.ctl import api
 from sysmonstm.ctl.api import Machine
-from sysmonstm.ctl.format import ago_text, duration_text, number_text, printable
+from sysmonstm.ctl.format import ago_text, duration_text, number_text
+from sysmonstm.logs import printable
 
 HEADINGS = ("MACHINE", "STATE", "CPU %", "MEM %", "DISK %", "FULLEST", "LOAD", "UPTIME", "LAST SEEN")
 # Words to the left, numbers to the right.

@@ -18,8 +18,8 @@ from typing import NoReturn
 from sysmonstm.config import UserError
 from sysmonstm.ctl import api
 from sysmonstm.ctl.api import Machine
-from sysmonstm.ctl.format import printable
 from sysmonstm.ctl.machines import machines, table
+from sysmonstm.logs import printable
 
 EVERY_SECONDS = 2.0
 # The alternate screen keeps what was in the terminal; the cursor would flicker over the table.

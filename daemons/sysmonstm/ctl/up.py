@@ -11,12 +11,12 @@ from pathlib import Path
 from sysmonstm.config import UserError
 from sysmonstm.ctl import servers
 from sysmonstm.ctl.console import Console, Stopped
-from sysmonstm.ctl.format import printable
 from sysmonstm.ctl.notify import notify_socket, received
 from sysmonstm.ctl.parts import STOP_SECONDS, DaemonPart, ServerPart, stop_daemons
 from sysmonstm.ctl.sockets import bound_address, from_here, listen
 from sysmonstm.ctl.state import locked, log_file
 from sysmonstm.ctl.supervisor import Part, Supervised
+from sysmonstm.logs import printable
 
 # In the order in which they are started; they are stopped in the opposite one.
 DAEMONS = ("aggregatord", "gatewayd", "alertd", "collectord")
