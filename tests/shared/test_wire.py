@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,31 @@ from tests.shared.layouts_strategy import float32s, layouts
 
 NOW_US = 1_800_000_000_000_000
 LAYOUT = Layout((Series(Metric("cpu.percent", "percent", Kind.RATE, "Time not idle")),))
+
+
+@given(st.binary(min_size=16, max_size=16), st.lists(float32s, max_size=20))
+def test_a_sealed_message_is_opened_as_it_was(stream: bytes, values: list[float]) -> None:
+    for message in (pb.Hello(machine="web1", stream=stream), pb.Frame(seq=7, layout_id=stream, values=values)):
+        received = pb.Sealed.FromString(wire.seal(message).SerializeToString())
+        assert wire.unseal(received, type(message)).SerializeToString() == message.SerializeToString()
+
+
+@given(st.data())
+def test_a_flipped_bit_anywhere_in_what_is_sealed_is_seen(data: st.DataObject) -> None:
+    sealed = wire.seal(pb.Batch(frames=[pb.Frame(seq=1, time_us=NOW_US, values=[1.0, 2.0])], sent_us=NOW_US))
+    bit = data.draw(st.integers(0, 8 * len(sealed.message) - 1))
+    damaged = bytearray(sealed.message)
+    damaged[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(wire.DamagedError):
+        wire.unseal(pb.Sealed(message=bytes(damaged), crc32=sealed.crc32), pb.Batch)
+    with pytest.raises(wire.DamagedError):
+        wire.unseal(pb.Sealed(message=sealed.message, crc32=sealed.crc32 ^ 1 << bit % 32), pb.Batch)
+
+
+def test_what_is_no_message_though_its_checksum_is_right_is_damaged_too() -> None:
+    raw = b"\xff\xff\xff"
+    with pytest.raises(wire.DamagedError, match="cannot be read"):
+        wire.unseal(pb.Sealed(message=raw, crc32=zlib.crc32(raw)), pb.Batch)
 
 
 @given(layouts)
@@ -146,7 +172,7 @@ def test_a_frame_that_keeps_the_contract_is_let_through(fields: dict[str, object
         ({"values": [1.0, 2.0]}, "2 values for 1 series"),
         ({"seq": 0}, "a seq is 1 to"),
         ({"seq": wire.MAX_SEQ + 1}, "a seq is 1 to"),
-        ({"time_us": wire.EARLIEST_US - 1}, "before 2000"),
+        ({"time_us": wire.EARLIEST_US - 1}, "before all that is kept"),
         ({"time_us": NOW_US + wire.FUTURE_US + 1}, "more than a day ahead"),
         ({"values": [math.inf]}, "infinite"),
         ({"values": [-math.inf]}, "infinite"),
@@ -155,6 +181,12 @@ def test_a_frame_that_keeps_the_contract_is_let_through(fields: dict[str, object
 def test_a_frame_that_does_not_keep_the_contract_is_refused(fields: dict[str, object], sentence: str) -> None:
     with pytest.raises(wire.RefusedError, match=sentence):
         wire.check_frame(_frame(**fields), LAYOUT, NOW_US)
+
+
+def test_a_frame_of_before_all_that_is_kept_is_refused() -> None:
+    wire.check_frame(_frame(time_us=NOW_US - 5), LAYOUT, NOW_US, earliest_us=NOW_US - 5)
+    with pytest.raises(wire.RefusedError, match="before all that is kept"):
+        wire.check_frame(_frame(time_us=NOW_US - 6), LAYOUT, NOW_US, earliest_us=NOW_US - 5)
 
 
 def _no_constants(word: str) -> float:
