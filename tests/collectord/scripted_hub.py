@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -13,13 +11,47 @@ import grpc
 
 from sysmon.v1 import ingest_pb2 as pb
 from sysmon.v1 import ingest_pb2_grpc as rpc
-from sysmonstm.collectord.backlog import Backlog
-from sysmonstm.collectord.uplink import Uplink
+from sysmonstm.wire import seal, unseal
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Script = Callable[["ScriptedHub", AsyncIterator[pb.CollectorMessage], Context], Awaitable[None]]
+Script = Callable[["ScriptedHub", "Call"], Awaitable[None]]
 
-HELLO = pb.Hello(machine="web1", stream=b"s" * 16, interval_seconds=5.0, agent_version="0.1.0")
+WINDOW = 8
+
+
+class Call:
+    """One call of the durable lane, as its script sees it: iterate over what comes, say what is to be said."""
+
+    def __init__(self, hello: pb.Hello, sealed: AsyncIterator[pb.Sealed], context: Context) -> None:
+        self.hello = hello
+        self.context = context
+        self._sealed = sealed
+
+    async def __aiter__(self) -> AsyncIterator[pb.CollectorMessage]:
+        async for sealed in self._sealed:
+            yield unseal(sealed, pb.CollectorMessage)
+
+    async def say(self, message: pb.AggregatorMessage, damage: int = 0) -> None:
+        """`damage` is what the checksum is wrong by."""
+        sealed = seal(message)
+        sealed.crc32 ^= damage
+        await self.context.write(sealed)
+
+    async def welcome(self, window: int = WINDOW, frames_per_batch: int = 0) -> None:
+        welcome = pb.Welcome(window=window, frames_per_batch=frames_per_batch)
+        await self.say(pb.AggregatorMessage(welcome=welcome))
+
+    async def ack(
+        self, seq: int, window: int = WINDOW, frames_per_batch: int = 0, rejected: Sequence[pb.Rejection] = ()
+    ) -> None:
+        ack = pb.Ack(durable_seq=seq, window=window, frames_per_batch=frames_per_batch, rejected=rejected)
+        await self.say(pb.AggregatorMessage(ack=ack))
+
+    async def need(self, layout_id: bytes) -> None:
+        await self.say(pb.AggregatorMessage(need_layout=pb.NeedLayout(layout_id=layout_id)))
+
+    async def cursor(self, seq: int, time_us: int) -> None:
+        await self.say(pb.AggregatorMessage(cursor=pb.Cursor(durable_seq=seq, time_us=time_us)))
 
 
 class ScriptedHub(rpc.IngestServicer):
@@ -28,38 +60,62 @@ class ScriptedHub(rpc.IngestServicer):
     def __init__(self, *scripts: Script) -> None:
         self._scripts = list(scripts)
         self.hellos: list[pb.Hello] = []
-        self.frames: list[pb.Frame] = []
+        # The connection that each durable call came on.
+        self.peers: list[str] = []
+        self.batches: list[tuple[bytes, pb.Batch]] = []
         self.layouts: list[bytes] = []
         self.live: list[pb.LiveMessage] = []
+        # What to do with each message of the live lane, besides keeping it.
+        self.on_live: Callable[[pb.LiveMessage, Context], Awaitable[None]] | None = None
+
+    @property
+    def frames(self) -> list[pb.Frame]:
+        return [frame for _, batch in self.batches for frame in batch.frames]
 
     @property
     def seqs(self) -> list[int]:
         return [frame.seq for frame in self.frames]
 
-    async def Ingest(self, request_iterator: AsyncIterator[pb.CollectorMessage], context: Context) -> None:
+    @property
+    def live_frames(self) -> list[pb.Frame]:
+        return [message.frame for message in self.live if message.HasField("frame")]
+
+    def seqs_of(self, stream: bytes) -> list[int]:
+        return [frame.seq for one, batch in self.batches if one == stream for frame in batch.frames]
+
+    async def Ingest(self, request_iterator: AsyncIterator[pb.Sealed], context: Context) -> None:
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
         messages = aiter(request_iterator)
-        self.hellos.append((await anext(messages)).hello)
-        await script(self, messages, context)
+        hello = unseal(await anext(messages), pb.CollectorMessage).hello
+        self.hellos.append(hello)
+        self.peers.append(context.peer())
+        await script(self, Call(hello, messages, context))
 
-    async def Live(self, request_iterator: AsyncIterator[pb.LiveMessage], context: Context) -> pb.LiveSummary:
-        async for message in request_iterator:
+    async def Live(self, request_iterator: AsyncIterator[pb.Sealed], context: Context) -> pb.LiveSummary:
+        async for sealed in request_iterator:
+            message = unseal(sealed, pb.LiveMessage)
             self.live.append(message)
+            if self.on_live:
+                await self.on_live(message, context)
         return pb.LiveSummary()
 
 
-async def welcome(context: Context, window: int = 8) -> None:
-    await context.write(pb.AggregatorMessage(welcome=pb.Welcome(window=window)))
+def last_seq(batch: pb.Batch) -> int:
+    return max([one.seq for one in batch.frames[-1:]] + [one.last_seq for one in batch.gaps[-1:]])
 
 
-async def take_all(hub: ScriptedHub, messages: AsyncIterator[pb.CollectorMessage], context: Context) -> None:
+async def take_all(hub: ScriptedHub, call: Call) -> None:
     """What an aggregator does when all is well, but for the asking for layouts."""
-    await welcome(context)
-    async for message in messages:
+    await call.welcome()
+    await take(hub, call)
+
+
+async def take(hub: ScriptedHub, call: Call) -> None:
+    """That, after the welcome."""
+    async for message in call:
         if message.HasField("batch"):
-            hub.frames += message.batch.frames
-            ack = pb.Ack(durable_seq=message.batch.frames[-1].seq, window=8)
-            await context.write(pb.AggregatorMessage(ack=ack))
+            hub.batches.append((call.hello.stream, message.batch))
+            await call.ack(last_seq(message.batch))
         else:
             hub.layouts.append(message.layout.id)
 
@@ -67,7 +123,7 @@ async def take_all(hub: ScriptedHub, messages: AsyncIterator[pb.CollectorMessage
 @asynccontextmanager
 async def serving(hub: ScriptedHub, port: int = 0) -> AsyncIterator[str]:
     """Its address."""
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.http2.min_ping_interval_without_data_ms", 5000)])
     rpc.add_IngestServicer_to_server(hub, server)
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
@@ -81,27 +137,3 @@ def free_address() -> str:
     """Where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return f"127.0.0.1:{sock.getsockname()[1]}"
-
-
-class _NoWait(random.Random):
-    """Every wait before a new try is short."""
-
-    def uniform(self, a: float, b: float) -> float:
-        return min(b, 0.05)
-
-
-@asynccontextmanager
-async def uplinked(*addresses: str, backlog: Backlog | None = None) -> AsyncIterator[tuple[Uplink, Backlog]]:
-    """An Uplink that runs for as long as the block."""
-    # Not `or`: an empty one is false.
-    backlog = Backlog(10**7) if backlog is None else backlog
-    uplink = Uplink(HELLO, addresses, backlog, _NoWait())
-    task = asyncio.create_task(uplink.run())
-    try:
-        yield uplink, backlog
-        assert not task.done(), "it stays connected, for ever"
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled() and (error := task.exception()):
-            raise error

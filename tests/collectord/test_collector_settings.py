@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +19,30 @@ def test_without_settings_it_has_the_hosts_name_and_the_local_aggregator(monkeyp
     assert settings.machine_id == "web1"
     assert MACHINE_NAME.fullmatch(settings.machine_id)
     assert settings.aggregator_url == ("127.0.0.1:50051",)
-    assert (settings.collection_interval, settings.deadline, settings.queue_bytes) == (5.0, 2.0, 16 * 2**20)
+    assert (settings.collection_interval, settings.deadline) == (5.0, 2.0)
+    assert (settings.spool_bytes, settings.spool_free_bytes) == (512 * 2**20, 256 * 2**20)
+
+
+@pytest.mark.parametrize(
+    ("user", "environ", "directory"),
+    [
+        (0, {}, "/var/lib/sysmonstm/collector"),
+        (0, {"XDG_STATE_HOME": "/xdg"}, "/var/lib/sysmonstm/collector"),
+        (1000, {"HOME": "/home/me"}, "/home/me/.local/state/sysmonstm/collector"),
+        (1000, {"HOME": "/home/me", "XDG_STATE_HOME": "/xdg"}, "/xdg/sysmonstm/collector"),
+        (1000, {"STATE_DIRECTORY": "/var/lib/private/collector:/other"}, "/var/lib/private/collector"),
+        (0, {"STATE_DIRECTORY": "/state", "COLLECTOR_SPOOL_DIRECTORY": "/mine"}, "/mine"),
+    ],
+)
+def test_samples_are_kept_where_it_is_told_then_where_systemd_says_then_in_the_customary_place(
+    user: int, environ: dict[str, str], directory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert load(CollectorSettings, {"COLLECTOR_MACHINE_ID": "a", **environ}).spool_directory == Path(directory)
 
 
 def test_several_aggregators_can_be_named() -> None:

@@ -6,90 +6,112 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sysmon.v1 import ingest_pb2 as pb
-from sysmonstm.collectord.backlog import Backlog
-from sysmonstm.collectord.lane import MAX_BATCH_BYTES, MAX_BATCH_FRAMES, DurableLane
-from sysmonstm.metric import Kind, Layout, Metric, Series
+from sysmonstm.collectord.lane import MAX_BATCH_FRAMES, DurableLane
+from sysmonstm.collectord.spool.words import Portion
 
-LAYOUT = Layout((Series(Metric("a.b", "count", Kind.GAUGE, "")),))
-
-
-def backlog_of(frames: int, values: int = 1) -> Backlog:
-    backlog = Backlog(10**9)
-    for number in range(frames):
-        backlog.append(number, LAYOUT, [1.0] * values)
-    return backlog
+STREAM = b"s" * 16
 
 
-def seqs(batch: pb.Batch | None) -> list[int]:
-    return [frame.seq for frame in batch.frames] if batch else []
+def lane_with(window: int, frames_per_batch: int = 0) -> DurableLane:
+    return DurableLane(STREAM, pb.Welcome(window=window, frames_per_batch=frames_per_batch))
 
 
-def test_nothing_is_sent_while_the_window_is_shut() -> None:
-    lane = DurableLane(backlog_of(3), window=0)
-    assert lane.next_batch() is None
-    lane.acknowledge(pb.Ack(durable_seq=0, window=1))
-    assert seqs(lane.next_batch()) == [1, 2, 3]
-    assert lane.next_batch() is None
+def portion(first: int, last: int) -> Portion:
+    return Portion([pb.Frame(seq=seq) for seq in range(first, last + 1)])
+
+
+def send(lane: DurableLane, frames: int = 1) -> pb.Batch:
+    batch = lane.batch(portion(lane.sent_seq + 1, lane.sent_seq + frames), 5)
+    assert batch is not None
+    return batch
+
+
+def test_nothing_may_be_sent_while_the_window_is_shut() -> None:
+    lane = lane_with(window=0)
+    assert (lane.most_frames, lane.window_is_open) == (0, False)
+    lane.acknowledge(pb.Ack(window=1))
+    assert (lane.most_frames, lane.window_is_open) == (MAX_BATCH_FRAMES, True)
+    send(lane)
+    assert (lane.most_frames, lane.window_is_open) == (0, True)
 
 
 def test_the_window_counts_batches_until_all_of_each_is_settled() -> None:
-    backlog = backlog_of(2)
-    lane = DurableLane(backlog, window=1)
-    assert seqs(lane.next_batch()) == [1, 2]
-    backlog.append(3, LAYOUT, [1.0])
+    lane = lane_with(window=1)
+    send(lane, 2)
     lane.acknowledge(pb.Ack(durable_seq=1, window=1))
-    assert lane.next_batch() is None
+    assert lane.most_frames == 0
     lane.acknowledge(pb.Ack(durable_seq=2, window=1))
-    assert seqs(lane.next_batch()) == [3]
+    assert lane.most_frames > 0
 
 
-def test_a_batch_has_no_more_frames_than_allowed() -> None:
-    lane = DurableLane(backlog_of(MAX_BATCH_FRAMES + 1), window=2)
-    assert len(seqs(lane.next_batch())) == MAX_BATCH_FRAMES
-    assert seqs(lane.next_batch()) == [MAX_BATCH_FRAMES + 1]
+def test_a_window_that_closes_does_not_take_back_what_was_sent() -> None:
+    lane = lane_with(window=2)
+    send(lane)
+    send(lane)
+    lane.acknowledge(pb.Ack(durable_seq=1, window=0))
+    assert lane.most_frames == 0
+    lane.acknowledge(pb.Ack(durable_seq=1, window=1))
+    assert lane.most_frames == 0
+    lane.acknowledge(pb.Ack(durable_seq=1, window=2))
+    assert lane.most_frames > 0
 
 
-def test_a_batch_fits_into_one_message_and_has_at_least_one_frame() -> None:
-    lane = DurableLane(backlog_of(4, values=MAX_BATCH_BYTES // 4 // 2 - 100), window=2)
-    first = lane.next_batch()
-    assert seqs(first) == [1, 2]
-    assert first is not None
-    assert first.ByteSize() <= MAX_BATCH_BYTES + 64
-    huge = DurableLane(backlog_of(2, values=MAX_BATCH_BYTES // 4 + 100), window=2)
-    assert [seqs(huge.next_batch()), seqs(huge.next_batch())] == [[1], [2]]
+def test_the_aggregator_says_how_large_batches_may_be_up_to_what_one_message_holds() -> None:
+    lane = lane_with(window=1, frames_per_batch=7)
+    assert lane.most_frames == 7
+    lane.acknowledge(pb.Ack(window=1, frames_per_batch=MAX_BATCH_FRAMES + 1))
+    assert lane.most_frames == MAX_BATCH_FRAMES
+    lane.acknowledge(pb.Ack(window=1))
+    assert lane.most_frames == MAX_BATCH_FRAMES
 
 
-def test_a_new_connection_starts_with_the_oldest_that_is_not_settled() -> None:
-    backlog = backlog_of(4)
-    lane = DurableLane(backlog, window=4)
-    lane.next_batch()
-    lane.acknowledge(pb.Ack(durable_seq=2, window=4))
-    assert seqs(DurableLane(backlog, window=4).next_batch()) == [3, 4]
+def test_a_batch_has_frames_gaps_and_the_time_of_sending_and_goes_as_far_as_either() -> None:
+    lane = lane_with(window=4)
+    gap = pb.Gap(first_seq=3, last_seq=9, reason=pb.GAP_REASON_SHED)
+    batch = lane.batch(Portion([pb.Frame(seq=1), pb.Frame(seq=2)], [gap]), 5)
+    assert batch == pb.Batch(frames=[pb.Frame(seq=1), pb.Frame(seq=2)], gaps=[gap], sent_us=5)
+    assert lane.sent_seq == 9
+    assert lane.batch(Portion([], [pb.Gap(first_seq=10, last_seq=10)]), 6) is not None
+    assert lane.sent_seq == 10
 
 
-def test_the_lane_is_behind_until_the_newest_frame_has_left() -> None:
-    lane = DurableLane(backlog_of(2), window=1)
-    assert lane.is_behind(2)
-    lane.next_batch()
-    assert lane.is_behind(2)
+def test_nothing_is_no_batch() -> None:
+    lane = lane_with(window=1)
+    assert lane.batch(Portion(), 5) is None
+    assert lane.most_frames > 0
+
+
+def test_what_was_not_sent_here_is_not_acknowledged_here() -> None:
+    lane = lane_with(window=1)
+    assert lane.acknowledge(pb.Ack(durable_seq=100, window=1)) == 0
+    send(lane, 3)
+    assert lane.acknowledge(pb.Ack(durable_seq=100, window=1)) == 3
+
+
+def test_a_frame_is_behind_until_the_connection_has_taken_it() -> None:
+    lane = lane_with(window=8)
+    assert lane.is_behind(STREAM, 1)
+    send(lane)
+    assert lane.is_behind(STREAM, 1)
     lane.written()
-    assert not lane.is_behind(2)
-    assert lane.is_behind(3)
+    assert not lane.is_behind(STREAM, 1)
+    assert lane.is_behind(STREAM, 2)
+    assert lane.is_behind(b"t" * 16, 1)
 
 
-@given(st.integers(1, 5), st.randoms(use_true_random=False))
-def test_every_frame_is_sent_once_in_order_and_never_beyond_the_window(window: int, rng: random.Random) -> None:
-    backlog = Backlog(10**6)
-    lane = DurableLane(backlog, window)
-    sent: list[list[int]] = []
-    settled = 0
-    for taken in range(1, 60):
-        backlog.append(taken, LAYOUT, [1.0])
-        if rng.random() < 0.5 and (batch := lane.next_batch()):
-            sent.append(seqs(batch))
-        if rng.random() < 0.3 and settled < len(sent):
-            settled += rng.randint(1, len(sent) - settled)
-            lane.acknowledge(pb.Ack(durable_seq=sent[settled - 1][-1], window=window))
-        assert len(sent) - settled <= window
-    everything = [seq for batch in sent for seq in batch]
-    assert everything == list(range(1, len(everything) + 1))
+@given(st.integers(0, 2**32), st.lists(st.sampled_from(["send", "ack"]), max_size=60))
+def test_whatever_is_acknowledged_the_window_holds_and_settled_only_grows(seed: int, steps: list[str]) -> None:
+    rng = random.Random(seed)
+    window = rng.randint(0, 4)
+    lane = lane_with(window)
+    ends, settled = [], 0
+    for step in steps:
+        if step == "send" and lane.most_frames:
+            send(lane, rng.randint(1, 3))
+            ends.append(lane.sent_seq)
+        elif step == "ack":
+            window, seq = rng.randint(0, 4), rng.randint(0, lane.sent_seq + 2)
+            now = lane.acknowledge(pb.Ack(durable_seq=seq, window=window))
+            assert now == max(settled, min(seq, lane.sent_seq))
+            settled = now
+        assert (lane.most_frames > 0) is (len([end for end in ends if end > settled]) < window)

@@ -38,7 +38,7 @@ MAY_BE_ABSENT = {
 
 
 def agent() -> AgentProbe:
-    return AgentProbe(lambda: AgentState(unacknowledged=2, dropped=0, refused=0))
+    return AgentProbe(lambda: AgentState(unacknowledged=2, spool_bytes=4096, dropped=0, refused=0))
 
 
 KINDS: tuple[Callable[[], Probe], ...] = (*PROBES, agent)

@@ -227,7 +227,7 @@ async def test_the_layout_changes_with_the_instances() -> None:
 
 
 async def test_this_machines_sample_is_one_that_the_wire_takes_and_the_catalogue_knows() -> None:
-    probes = [*probes_of_this_machine(), AgentProbe(lambda: AgentState(3, 4, 5))]
+    probes = [*probes_of_this_machine(), AgentProbe(lambda: AgentState(3, 100, 4, 5))]
     with sampling(*probes) as sampler:
         sample = await sampler.sample()
     values = named(sample)

@@ -1,11 +1,11 @@
-"""What to send on the durable lane, and whether the live lane is needed: decides, and waits for nothing."""
+"""What may be sent of one stream on one call, and what an Ack of it is worth: decides, and waits for nothing."""
 
 from __future__ import annotations
 
 from collections import deque
 
 from sysmon.v1 import ingest_pb2 as pb
-from sysmonstm.collectord.backlog import Backlog
+from sysmonstm.collectord.spool.words import Portion
 
 # Large enough to replay quickly, small enough for one message: 500 frames of 1,000 values are 2 MB.
 MAX_BATCH_FRAMES = 500
@@ -13,50 +13,56 @@ MAX_BATCH_BYTES = 2 * 1024 * 1024
 
 
 class DurableLane:
-    """One connection's view of the backlog: what was sent on it and is not acknowledged, and how much more may be."""
+    """One call's view of a stream: what was sent on it and is not acknowledged, and how much more may be."""
 
-    def __init__(self, backlog: Backlog, window: int) -> None:
-        """`window` is how many batches the aggregator lets be unacknowledged."""
-        self._backlog = backlog
-        self._window = window
-        self._sent_seq = 0
+    def __init__(self, stream: bytes, welcome: pb.Welcome) -> None:
+        """`welcome` says how many batches the aggregator lets be unacknowledged, and how large they may be."""
+        self.stream = stream
+        # Up to here everything was put into batches, was taken by the connection, and is settled.
+        self.sent_seq = 0
         self._written_seq = 0
+        self._settled_seq = 0
+        self._window = welcome.window
+        self._frames_per_batch = welcome.frames_per_batch
         # The last seq of each batch that is sent and not acknowledged.
         self._unacknowledged: deque[int] = deque()
 
-    def next_batch(self) -> pb.Batch | None:
-        """The next frames to send, which count as sent from now on; None if there are none or the window is shut."""
-        if len(self._unacknowledged) >= self._window:
-            return None
-        frames = _fitting(self._backlog.after(self._sent_seq, MAX_BATCH_FRAMES))
-        if not frames:
-            return None
-        self._sent_seq = frames[-1].seq
-        self._unacknowledged.append(self._sent_seq)
-        return pb.Batch(frames=frames)
+    @property
+    def window_is_open(self) -> bool:
+        """Whether the aggregator takes batches at all for now."""
+        return self._window > 0
 
-    def acknowledge(self, ack: pb.Ack) -> None:
-        """The aggregator has settled everything up to a seq, and says how much more it takes."""
-        self._window = ack.window
-        self._backlog.acknowledge(ack.durable_seq)
-        while self._unacknowledged and self._unacknowledged[0] <= ack.durable_seq:
+    @property
+    def most_frames(self) -> int:
+        """How many frames the next batch may have; 0 while it may not be sent."""
+        if len(self._unacknowledged) >= self._window:
+            return 0
+        return min(self._frames_per_batch or MAX_BATCH_FRAMES, MAX_BATCH_FRAMES)
+
+    def batch(self, portion: Portion, sent_us: int) -> pb.Batch | None:
+        """What comes after `sent_seq`, as a batch that counts as sent from now on; None if that is nothing."""
+        if not portion.last_seq:
+            return None
+        self.sent_seq = portion.last_seq
+        self._unacknowledged.append(self.sent_seq)
+        return pb.Batch(frames=portion.frames, gaps=portion.gaps, sent_us=sent_us)
+
+    def acknowledge(self, ack: pb.Ack) -> int:
+        """The aggregator has settled everything up to a seq, and says how much more it takes; what of that to believe.
+
+        Only what was sent on this call can have been settled by it: of what an old copy of a spool issues anew, the
+        aggregator may have settled other frames of the same seqs.
+        """
+        self._window, self._frames_per_batch = ack.window, ack.frames_per_batch
+        self._settled_seq = max(self._settled_seq, min(ack.durable_seq, self.sent_seq))
+        while self._unacknowledged and self._unacknowledged[0] <= self._settled_seq:
             self._unacknowledged.popleft()
+        return self._settled_seq
 
     def written(self) -> None:
         """The last batch has left: the connection has taken it."""
-        self._written_seq = self._sent_seq
+        self._written_seq = self.sent_seq
 
-    def is_behind(self, newest: int) -> bool:
-        """Whether the frame of this seq has yet to leave here, so that the live lane must show it."""
-        return newest > self._written_seq
-
-
-def _fitting(frames: list[pb.Frame]) -> list[pb.Frame]:
-    """The first of `frames` that go into one message; at least one."""
-    size, count = 0, 0
-    for frame in frames:
-        size += frame.ByteSize()
-        if count and size > MAX_BATCH_BYTES:
-            break
-        count += 1
-    return frames[:count]
+    def is_behind(self, stream: bytes, seq: int) -> bool:
+        """Whether this frame has yet to leave here, so that the live lane must show it."""
+        return stream != self.stream or seq > self._written_seq

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Le
@@ -20,6 +22,15 @@ _HOST_AND_PORT = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<p
 
 def _hostname() -> str:
     return socket.gethostname()
+
+
+def _spool_directory() -> Path:
+    if given := os.environ.get("STATE_DIRECTORY"):
+        # systemd names several with colons between them; the first is ours.
+        return Path(given.partition(":")[0])
+    if os.geteuid() == 0:
+        return Path("/var/lib/sysmonstm/collector")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "sysmonstm" / "collector"
 
 
 def _machine_name(name: str) -> str:
@@ -49,7 +60,10 @@ class CollectorSettings(Settings):
     aggregator_url: Annotated[
         CommaSeparated,
         Check(_addresses),
-        About("Where aggregators listen, host:port or unix:/path; several, separated by commas, for failover"),
+        About(
+            "Where aggregators listen, host:port or unix:/path; of several, separated by commas, the next is tried at "
+            "once where one fails, and kept while it holds"
+        ),
     ] = ("127.0.0.1:50051",)
     collection_interval: Annotated[float, Ge(0.1), Le(3600), About("Seconds from one sample to the next")] = 5.0
     probe_deadline: Annotated[
@@ -58,9 +72,19 @@ class CollectorSettings(Settings):
         Le(60),
         About("Seconds that a sample waits for a probe that hangs; at most 80 % of the interval"),
     ] = 2.0
-    queue_bytes: Annotated[
-        int, Ge(64 * 1024), About("Bytes of unacknowledged samples kept in memory while no aggregator takes them")
-    ] = 16 * 1024 * 1024
+    spool_directory: Annotated[
+        Path,
+        About(
+            "Where samples are kept until they are stored, each collector's own; unless set, systemd's StateDirectory, "
+            "else /var/lib/sysmonstm/collector for root and ~/.local/state/sysmonstm/collector for others"
+        ),
+    ] = field(default_factory=_spool_directory)
+    spool_bytes: Annotated[
+        int, Ge(1024 * 1024), About("Bytes that samples may take there while none are stored; beyond, the oldest go")
+    ] = 512 * 1024 * 1024
+    spool_free_bytes: Annotated[
+        int, Ge(0), About("Bytes that must stay free in the file system there; below, the oldest samples go")
+    ] = 256 * 1024 * 1024
 
     def check(self) -> None:
         """A hostname that cannot be the machine's name is no fault of a setting, so it is found here."""

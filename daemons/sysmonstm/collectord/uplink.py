@@ -1,242 +1,161 @@
-"""Carries frames to an aggregator: the durable lane, acknowledged, and the live lane while that one is behind."""
+"""Carries samples to an aggregator, whichever answers: into the outbox first, and on from there for ever."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TypeAlias
-
-import grpc
+from collections.abc import Callable, Sequence
 
 from sysmon.v1 import ingest_pb2 as pb
-from sysmon.v1 import ingest_pb2_grpc as rpc
 from sysmonstm import logs
 from sysmonstm.backoff import full_jitter
-from sysmonstm.collectord.backlog import Backlog
-from sysmonstm.collectord.lane import DurableLane
+from sysmonstm.collectord.addresses import Addresses
+from sysmonstm.collectord.calls import DisconnectedError, channel_to
+from sysmonstm.collectord.connection import Connection
+from sysmonstm.collectord.durable import Tally
+from sysmonstm.collectord.live import Newest
+from sysmonstm.collectord.spool.outbox import Outbox
+from sysmonstm.collectord.spool.words import Issued
 from sysmonstm.metric import Layout
-from sysmonstm.wire import layout_to_wire
 
 log = logs.logger(__name__)
 
-WELCOME_SECONDS = 20.0
 BACKOFF_BASE_SECONDS = 1.0
 BACKOFF_CAP_SECONDS = 60.0
-# A connection that held this long was a good one: the next try starts from the shortest wait again.
+# A connection that held this long was a good one, whether or not it settled anything.
 STEADY_SECONDS = 60.0
-
-CHANNEL_OPTIONS = [
-    # A dead hub is found within 30 s.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.max_pings_without_data", 0),
-    # Back-off is decided here, with full jitter.
-    ("grpc.min_reconnect_backoff_ms", 1000),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.enable_retries", 0),
-]
-
-LIVE_PATIENCE_SECONDS = 0.05
-
-Ingest: TypeAlias = "grpc.aio.StreamStreamCall[pb.CollectorMessage, pb.AggregatorMessage]"
-Live: TypeAlias = "grpc.aio.StreamUnaryCall[pb.LiveMessage, pb.LiveSummary]"
-
-_TIMER_SLACK = Path("/proc/self/timerslack_ns")
-_IDLE_SLACK_NS = 50_000_000
-
-
-class DisconnectedError(Exception):
-    """The call has ended. The sentence says why."""
-
-
-class LiveLane:
-    """Shows the newest frame while the durable lane is behind. A call is made when the first is shown."""
-
-    def __init__(self, stub: rpc.IngestStub, hello: pb.Hello) -> None:
-        self._stub = stub
-        self._hello = hello
-        self._call: Live | None = None
-        self._layout_id = b""
-
-    async def show(self, frame: pb.Frame, layout: Layout) -> None:
-        """Send a frame, which nobody will acknowledge; DisconnectedError if the call has ended."""
-        if self._call is None:
-            self._call = self._stub.Live()
-            await _write(self._call, pb.LiveMessage(hello=self._hello))
-        if self._layout_id != layout.id:
-            self._layout_id = layout.id
-            await _write(self._call, pb.LiveMessage(layout=layout_to_wire(layout)))
-        await _write(self._call, pb.LiveMessage(frame=frame))
+FLUSH_POLL_SECONDS = 0.02
+# A disk that takes longer to write a sample is taken to hang.
+DISK_PATIENCE_SECONDS = 0.25
 
 
 class Uplink:
-    """One collector's connection to its aggregators, the first that answers."""
+    """One collector's way to its aggregators: `offer` each sample while `run` runs.
 
-    def __init__(self, hello: pb.Hello, addresses: Sequence[str], backlog: Backlog, rng: random.Random) -> None:
+    `hello` is a template: its stream is filled in. `connected_to` is the address of now, empty while there is none.
+    """
+
+    def __init__(self, hello: pb.Hello, addresses: Sequence[str], outbox: Outbox, rng: random.Random) -> None:
         self._hello = hello
-        self._addresses = addresses
-        self._backlog = backlog
+        self._addresses = Addresses(addresses)
+        self._outbox = outbox
         self._rng = rng
-        self._sendable = asyncio.Event()
-        self._sampled = asyncio.Event()
-        self._empty = asyncio.Event()
-        self._newest: tuple[pb.Frame, Layout] | None = None
+        self._tally = Tally()
+        self._newest: Newest | None = None
+        # Stream and seq of the frame that was last given to the outbox, which may yet have to write it.
+        self._place = (b"", 0)
+        self._connection: Connection | None = None
+        # Tries that failed since the last good connection.
+        self._failures = 0
+        self._said_away = False
         self.connected_to = ""
-        self.refused = 0
 
-    def offer(self, time_us: int, layout: Layout, values: list[float]) -> None:
-        """A sample has been taken; it is sent as soon as may be, and kept until it is acknowledged."""
-        self._newest = (self._backlog.append(time_us, layout, values), layout)
-        self._empty.clear()
-        self._sendable.set()
-        self._sampled.set()
+    @property
+    def refused(self) -> int:
+        """How many frames aggregators have refused."""
+        return self._tally.refused
 
-    async def drained(self) -> None:
-        """Wait until everything is acknowledged."""
-        if len(self._backlog):
-            await self._empty.wait()
+    @property
+    def on_acknowledged(self) -> Callable[[bytes, int], None] | None:
+        """Told (stream, seq) each time everything of a stream up to a seq is settled and forgotten here."""
+        return self._tally.on_acknowledged
+
+    @on_acknowledged.setter
+    def on_acknowledged(self, told: Callable[[bytes, int], None] | None) -> None:
+        self._tally.on_acknowledged = told
+
+    async def offer(self, time_us: int, layout: Layout, values: Sequence[float]) -> Issued:
+        """A sample has been taken: spool it, and send it as soon as may be; returns once it is written.
+
+        A disk that hangs holds up only that: the sample is shown live meanwhile. It will be numbered as it is shown,
+        as the outbox numbers frames in the order in which they come.
+        """
+        stream, seq = self._next_place()
+        loop = asyncio.get_running_loop()
+        patience = loop.call_later(DISK_PATIENCE_SECONDS, self._show_unwritten, stream, seq, time_us, layout, values)
+        try:
+            issued = await self._outbox.append(time_us, layout, values)
+        finally:
+            patience.cancel()
+        self._show(Newest(issued.stream, issued.frame, layout))
+        return issued
+
+    async def flush(self) -> None:
+        """Wait until everything is acknowledged, or until no aggregator takes more for now."""
+        while self._outbox.unacknowledged and self._takes_more():  # noqa: ASYNC110 - several things may end it
+            await asyncio.sleep(FLUSH_POLL_SECONDS)
 
     async def run(self) -> None:
         """Stay connected, for ever."""
-        attempt, told = 0, False
-        for address in itertools.cycle(self._addresses):
-            started = time.monotonic()
+        while True:
+            address, started, settlements = self._addresses.next, time.monotonic(), self._tally.settlements
             try:
-                await self._connection(address)
+                await self._connected(address)
             except DisconnectedError as error:
-                if self.connected_to or not told:
-                    told = True
-                    log.warning(
-                        "uplink.away",
-                        f"the aggregator at {address} does not take samples; they wait here",
-                        address=address,
-                        reason=str(error),
-                    )
-            self.connected_to = ""
-            attempt = 0 if time.monotonic() - started > STEADY_SECONDS else attempt + 1
+                _heed_cancellation()
+                self._say_away(address, str(error))
+            steady = bool(self.connected_to) and time.monotonic() - started > STEADY_SECONDS
+            # After a good connection the next try starts from the shortest wait again.
+            was_good = steady or self._tally.settlements > settlements
+            self.connected_to, self._connection = "", None
+            self._addresses.failed(was_good)
+            self._failures = 0 if was_good else self._failures + 1
+            # One round of all addresses is one attempt, so that the next one is tried at once.
+            attempt = self._failures // len(self._addresses)
             await asyncio.sleep(full_jitter(attempt, BACKOFF_BASE_SECONDS, BACKOFF_CAP_SECONDS, self._rng))
 
-    async def _connection(self, address: str) -> None:
-        """Connect and send until it breaks, which raises DisconnectedError."""
-        with _coarse_timers():
-            channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
-        async with channel:
-            stub = rpc.IngestStub(channel)
-            call = stub.Ingest()
-            writing = asyncio.Lock()
-            lane = DurableLane(self._backlog, await self._welcomed(call))
-            self.connected_to = address
-            log.info("uplink.connected", f"the aggregator at {address} takes samples", address=address)
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._receive(call, lane, writing))
-                    tasks.create_task(self._send(call, lane, writing))
-                    tasks.create_task(self._show(LiveLane(stub, self._hello), lane))
-            except* DisconnectedError as errors:
-                raise errors.exceptions[0] from None
-
-    async def _welcomed(self, call: Ingest) -> int:
-        """Say hello; how many batches the aggregator lets be unacknowledged."""
-        try:
-            async with asyncio.timeout(WELCOME_SECONDS):
-                await _write(call, pb.CollectorMessage(hello=self._hello))
-                return (await _read(call)).welcome.window
-        except TimeoutError:
-            raise DisconnectedError(f"no welcome within {WELCOME_SECONDS:.0f} s") from None
-
-    async def _receive(self, call: Ingest, lane: DurableLane, writing: asyncio.Lock) -> None:
-        while True:
-            message = await _read(call)
-            if message.WhichOneof("message") == "ack":
-                self._acknowledged(message.ack, lane)
-            elif layout := self._backlog.layout(message.need_layout.layout_id):
-                async with writing:
-                    await _write(call, pb.CollectorMessage(layout=layout_to_wire(layout)))
-            else:
-                # It keeps the frames that were shed here until it has their layout, and would never take another.
-                raise DisconnectedError("it waits for the layout of samples that were shed")
-
-    def _acknowledged(self, ack: pb.Ack, lane: DurableLane) -> None:
-        lane.acknowledge(ack)
-        if ack.rejected and not self.refused:
-            log.error(
-                "frames.rejected",
-                "the aggregator refuses samples, which are lost; said once, counted in agent.refused",
-                first_seq=ack.rejected[0].seq,
-                reason=ack.rejected[0].reason,
+    def _say_away(self, address: str, reason: str) -> None:
+        """Say it when a connection is lost, and once if there never was one."""
+        if self.connected_to or not self._said_away:
+            self._said_away = True
+            log.warning(
+                "uplink.away",
+                f"the aggregator at {address} does not take samples; they wait here",
+                address=address,
+                reason=reason,
             )
-        self.refused += len(ack.rejected)
-        self._sendable.set()
-        if not len(self._backlog):
-            self._empty.set()
 
-    async def _send(self, call: Ingest, lane: DurableLane, writing: asyncio.Lock) -> None:
-        while True:
-            while batch := lane.next_batch():
-                # gRPC takes one write of a call at a time, and layouts are written in between.
-                async with writing:
-                    await _write(call, pb.CollectorMessage(batch=batch))
-                lane.written()
-            self._sendable.clear()
-            await self._sendable.wait()
+    def _next_place(self) -> tuple[bytes, int]:
+        """The stream and the seq of the frame that is given to the outbox next."""
+        stream = self._outbox.current_stream
+        given = self._place[1] if self._place[0] == stream else 0
+        self._place = stream, max(given, self._outbox.newest_seq(stream)) + 1
+        return self._place
 
-    async def _show(self, live: LiveLane, lane: DurableLane) -> None:
-        while True:
-            await self._sampled.wait()
-            self._sampled.clear()
-            # The durable lane mostly takes a frame within a millisecond, and then this one has nothing to do.
-            await asyncio.sleep(LIVE_PATIENCE_SECONDS)
-            if self._newest and lane.is_behind(self._newest[0].seq):
-                await live.show(*self._newest)
+    def _show_unwritten(self, stream: bytes, seq: int, time_us: int, layout: Layout, values: Sequence[float]) -> None:
+        frame = pb.Frame(seq=seq, time_us=time_us, layout_id=layout.id, values=values)
+        self._show(Newest(stream, frame, layout))
 
+    def _show(self, newest: Newest) -> None:
+        before = self._newest
+        # What is written after it was shown is not the newest any more.
+        if before is None or before.stream != newest.stream or before.frame.seq <= newest.frame.seq:
+            self._newest = before = newest
+        if self._connection:
+            self._connection.offer(before)
 
-async def _read(call: Ingest) -> pb.AggregatorMessage:
-    """The next message; DisconnectedError if there is none."""
-    try:
-        message = await call.read()
-    except grpc.aio.AioRpcError as error:
-        raise _disconnected(error) from None
-    if isinstance(message, pb.AggregatorMessage):
-        return message
-    raise DisconnectedError("it has ended the stream")
+    def _takes_more(self) -> bool:
+        return bool(self.connected_to) and self._connection is not None and self._connection.window_is_open
 
+    async def _connected(self, address: str) -> None:
+        """Connect and send until it breaks, which raises DisconnectedError."""
+        async with channel_to(address) as stub:
+            self._connection = Connection(stub, self._hello, self._outbox, self._tally)
+            if self._newest:
+                self._connection.offer(self._newest)
+            await self._connection.run(lambda: self._welcomed(address))
 
-async def _write(call: Ingest | Live, message: pb.CollectorMessage | pb.LiveMessage) -> None:
-    """Send a message; DisconnectedError if the call has ended."""
-    try:
-        await call.write(message)  # type: ignore[arg-type]  # each call is given its own kind of message
-    except grpc.aio.AioRpcError as error:
-        raise _disconnected(error) from None
-    except asyncio.InvalidStateError:
-        # gRPC's word for writing to a call that ended in the meantime.
-        raise DisconnectedError(await call.details() or "it has ended the call") from None
+    def _welcomed(self, address: str) -> None:
+        self.connected_to = address
+        log.info("uplink.connected", f"the aggregator at {address} takes samples", address=address)
 
 
-def _disconnected(error: grpc.aio.AioRpcError) -> DisconnectedError:
-    return DisconnectedError(f"{error.code().name}: {error.details()}")
+def _heed_cancellation() -> None:
+    """Raise CancelledError if this task was asked to end.
 
-
-@contextmanager
-def _coarse_timers() -> Iterator[None]:
-    """Let the threads that gRPC starts meanwhile be woken up to 50 ms late.
-
-    They wake many times a second to see that nothing is to be done; the kernel may then let several wake at once, which
-    about halves what an idle collector costs. Threads inherit the slack of the one that starts them; this thread, which
-    keeps the grid of the samples, gets its own back.
+    A TaskGroup (of Python 3.11) whose tasks fail just then raises their errors, and forgets that it was cancelled.
     """
-    try:
-        before = _TIMER_SLACK.read_text()
-        _TIMER_SLACK.write_text(str(_IDLE_SLACK_NS))
-    except OSError:
-        # A kernel or a sandbox without it: gRPC then costs what it costs.
-        yield
-        return
-    try:
-        yield
-    finally:
-        _TIMER_SLACK.write_text(before)
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
