@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,23 +14,11 @@ from sysmonstm.aggregatord.session import CheckedBatch
 from sysmonstm.config import UserError
 from sysmonstm.ctl import servers
 from sysmonstm.metric import Kind, Layout, Metric, Series
+from tests.aggregatord.history_batches import checked
+from tests.aggregatord.history_database import expected, stored
 from tests.aggregatord.history_recorder import Recorder, writing
-from tests.aggregatord.samples import checked, hello, layout
+from tests.aggregatord.samples import hello, layout
 from tests.shared.real_server import RealServer, until
-
-SEQS = """
-SELECT m.name, (f.values)[1]::bigint FROM frames f JOIN machines m ON m.id = f.machine JOIN streams s ON s.id = f.stream
-"""
-
-
-def stored(url: str) -> list[tuple[str, int]]:
-    """Machine and seq (which is the first value, too) of every row, as another connection sees them."""
-    with psycopg.connect(url) as connection:
-        return sorted(connection.execute(SEQS).fetchall())
-
-
-def expected(*batches: CheckedBatch) -> list[tuple[str, int]]:
-    return sorted((batch.session.machine, one.frame.seq) for batch in batches for one in batch.frames)
 
 
 @pytest.fixture
@@ -50,7 +37,7 @@ async def test_a_batch_is_settled_only_when_others_can_see_its_rows(database_url
             seen.append(stored(database_url))
             super().settled(batch)
 
-    writer, recorder = writer_module.HistoryWriter(database_url, 0.01, 1000), Looking()
+    writer, recorder = writer_module.HistoryWriter(database_url, 0.01, 2**30), Looking()
     batches = [checked("web1", [1, 2]), checked("web2", [1])]
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(writer.run(recorder))
@@ -122,51 +109,6 @@ async def test_the_newest_hello_is_kept(database_url: str) -> None:
         assert connection.execute("SELECT facts FROM machines").fetchall() == [({"os": "Debian 13"},)]
 
 
-async def test_two_writers_with_the_same_machines_neither_deadlock_nor_lose(database_url: str) -> None:
-    """As where collectors have moved to another aggregator and the first still has their frames."""
-    machines = [f"web{number}" for number in range(12)]
-    rng = random.Random(7)
-    batches: list[CheckedBatch] = []
-    async with writing(database_url) as (one, heard), writing(database_url) as (other, heard_too):
-        for turn in range(25):
-            for writer, order in ((one, machines), (other, machines[::-1])):
-                if rng.random() < 0.3:
-                    writer.hello(hello(rng.choice(machines)))
-                for machine in order:
-                    batch = checked(machine, range(3 * turn + 1, 3 * turn + 7), layout(rng.randrange(6)))
-                    batches.append(batch)
-                    writer.offer(batch)
-            await asyncio.sleep(rng.random() * 0.03)
-        await until("all are settled", lambda: len(heard.settled_batches + heard_too.settled_batches) == len(batches))
-    assert stored(database_url) == sorted(set(expected(*batches)))
-    with psycopg.connect(database_url) as connection:
-        query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-        assert connection.execute(query).fetchone() == (0,)
-
-
-async def test_a_stream_that_another_aggregator_is_about_to_write_does_not_deadlock(database_url: str) -> None:
-    """It holds a frame that this one has too, and wants the stream's row next: where a collector has moved on."""
-    first, second = checked("web1", [1]), checked("web1", [2, 3])
-    async with writing(database_url) as (writer, recorder):
-        writer.offer(first)
-        await until("the first is settled", lambda: recorder.is_settled(first))
-    with psycopg.connect(database_url) as other, psycopg.connect(database_url, autocommit=True) as looking:
-        other.execute(
-            "INSERT INTO frames SELECT time + interval '1 microsecond', machine, stream, layout, values FROM frames"
-        )
-        async with writing(database_url) as (writer, recorder):
-            writer.offer(second)
-            waiting = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
-            await until("it waits for the other", lambda: bool(looking.execute(waiting).fetchall()))
-            other.execute("SET LOCAL lock_timeout = '10 s'")
-            other.execute("UPDATE streams SET durable_seq = 2")
-            other.commit()
-            await until("it is settled", lambda: recorder.is_settled(second))
-        query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-        assert looking.execute(query).fetchone() == (0,)
-        assert looking.execute("SELECT durable_seq FROM streams").fetchone() == (3,)
-
-
 async def test_what_was_offered_while_the_database_died_is_stored_once(own_postgres: RealServer) -> None:
     """Nobody says hello or offers anything anew: what is there already must do."""
     batches: list[CheckedBatch] = []
@@ -208,30 +150,6 @@ async def test_an_empty_database_after_a_restart_gets_names_anew(own_postgres: R
     assert stored(own_postgres.url) == [("web1", 2)]
 
 
-async def test_a_frozen_database_holds_up_nothing_else(
-    own_postgres: RealServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer_module, "SLOW_SECONDS", 0.3)
-    monkeypatch.setattr(writer_module, "COMMIT_SECONDS", 2.0)
-    first, second = checked("web1", [1]), checked("web1", [2, 3])
-    async with writing(own_postgres.url) as (writer, recorder):
-        writer.offer(first)
-        await until("the first is settled", lambda: recorder.is_settled(first))
-        assert writer.takes_more(time.monotonic())
-        own_postgres.freeze()
-        try:
-            writer.offer(second)
-            await until("it takes no more", lambda: not writer.takes_more(time.monotonic()))
-            # Past the deadline of the commit: the writer gives up and comes again, and the loop is free all the while.
-            await asyncio.sleep(4.0)
-            assert not writer.takes_more(time.monotonic())
-        finally:
-            own_postgres.thaw()
-        await until("the second is settled", lambda: recorder.is_settled(second))
-        await until("it takes more", lambda: writer.takes_more(time.monotonic()))
-    assert stored(own_postgres.url) == expected(first, second)
-
-
 async def test_a_database_that_is_shut_down_and_refuses_connections_is_away_only(own_postgres: RealServer) -> None:
     """Its connections ended, new ones refused, transactions read-only as on a standby: all of it passes."""
     batches = [checked("web1", [1])]
@@ -257,9 +175,9 @@ async def test_a_database_that_is_shut_down_and_refuses_connections_is_away_only
 
 
 async def test_it_takes_no_more_than_it_may_keep(database_url: str) -> None:
-    async with writing(database_url, most_frames=3) as (writer, recorder):
+    batches = [checked("web1", [1, 2]), checked("web1", [3])]
+    async with writing(database_url, most_bytes=batches[0].size_bytes + 1) as (writer, recorder):
         await until("the database is up", lambda: writer.takes_more(time.monotonic()))
-        batches = [checked("web1", [1, 2]), checked("web1", [3])]
         for batch in batches:
             assert writer.takes_more(time.monotonic())
             writer.offer(batch)
@@ -281,7 +199,7 @@ async def test_the_frames_of_a_batch_that_were_all_rejected_are_settled_too(data
 @pytest.mark.parametrize("url", ["nonsense", "host=x password=hunter2 nonsense=1"])
 async def test_an_address_that_is_none_is_the_users_to_mend(url: str) -> None:
     with pytest.raises(UserError, match="TIMESCALE_URL") as error:
-        await writer_module.HistoryWriter(url, 0.01, 1000).run(Recorder())
+        await writer_module.HistoryWriter(url, 0.01, 2**30).run(Recorder())
     assert "hunter2" not in str(error.value)
 
 
@@ -289,4 +207,4 @@ async def test_a_schema_that_does_not_fit_ends_the_writer_with_one_line(database
     with psycopg.connect(database_url) as connection:
         connection.execute("INSERT INTO schema_migrations (version, name, checksum) VALUES (9999, 'x', '')")
     with pytest.raises(UserError, match="run a newer one"):
-        await writer_module.HistoryWriter(database_url, 0.01, 1000).run(Recorder())
+        await writer_module.HistoryWriter(database_url, 0.01, 2**30).run(Recorder())

@@ -9,13 +9,11 @@ from pathlib import Path
 from psycopg import AsyncConnection, errors
 
 from sysmonstm import logs
+from sysmonstm.aggregatord.history.locks import MIGRATE_LOCK
 from sysmonstm.config import UserError
 from sysmonstm.resources import resource
 
 log = logs.logger(__name__)
-
-# Any number, the same for every aggregator: "sysmon" in ASCII.
-LOCK = 0x7379736D6F6E
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ async def migrate(connection: AsyncConnection, wanted: list[Migration] | None = 
     database's user may not make tables.
     """
     wanted = migrations() if wanted is None else wanted
-    await connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+    await connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATE_LOCK,))
     try:
         applied = await _applied(connection)
         _check(wanted, applied)
@@ -60,7 +58,7 @@ async def migrate(connection: AsyncConnection, wanted: list[Migration] | None = 
     finally:
         # A connection that broke has lost the lock already, and the error that says why is on its way.
         if not connection.closed:
-            await connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
+            await connection.execute("SELECT pg_advisory_unlock(%s)", (MIGRATE_LOCK,))
 
 
 async def _applied(connection: AsyncConnection) -> dict[int, str]:

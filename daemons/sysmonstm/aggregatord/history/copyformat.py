@@ -1,4 +1,4 @@
-"""Rows of `frames` in PostgreSQL's binary COPY format, made with one pack a row.
+"""Rows of incoming frames in PostgreSQL's binary COPY format, made with one pack a row.
 
 Source: the PostgreSQL manual, COPY, "Binary Format"; arrays as array_send() in src/backend/utils/adt/arrayfuncs.c
 writes them. Everything is big-endian.
@@ -17,10 +17,10 @@ TRAILER = struct.pack("!h", -1)
 
 _FLOAT4_OID = 700
 _EPOCH_2000_US = 946_684_800_000_000  # PostgreSQL counts from 2000-01-01
-# fields; length, time; length, machine; length, stream; length, layout; length, dimensions, has nulls, element type,
-# elements, lower bound
-_HEAD = struct.Struct("!h iq ii ii ii i iii ii")
-_FIELDS = 5
+# fields; length, time; length, machine; length, stream; length, layout; length, seq; length, dimensions, has nulls,
+# element type, elements, lower bound
+_HEAD = struct.Struct("!h iq ii ii ii iq i iii ii")
+_FIELDS = 6
 _ARRAY_HEAD_BYTES = 20
 _BYTES_PER_ELEMENT = 8  # its length, then itself
 
@@ -32,8 +32,8 @@ def _lengths(count: int) -> array[int]:
     return array("I", [length, 0] * count)
 
 
-def frame_row(time_us: int, machine: int, stream: int, layout: int, values: Iterable[float]) -> bytes:
-    """One row of frames(time, machine, stream, layout, values); `time_us` in microseconds since 1970."""
+def frame_row(time_us: int, machine: int, stream: int, layout: int, seq: int, values: Iterable[float]) -> bytes:
+    """One row of (time, machine, stream, layout, seq, values); `time_us` in microseconds since 1970."""
     numbers = array("f", values)
     if sys.byteorder == "little":
         numbers.byteswap()
@@ -50,6 +50,8 @@ def frame_row(time_us: int, machine: int, stream: int, layout: int, values: Iter
         stream,
         4,
         layout,
+        8,
+        seq,
         _ARRAY_HEAD_BYTES + _BYTES_PER_ELEMENT * count,
         1,
         0,

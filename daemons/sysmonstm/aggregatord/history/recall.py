@@ -11,11 +11,20 @@ from sysmon.v1 import ingest_pb2 as pb
 from sysmonstm.metric import Kind, Layout, Metric, Series
 
 _NAMES = "SELECT name FROM machines"
+# The newest frame is the one that the cursor of the stream that moved last is at: times are as wrong as the machine's
+# clock. Where that is no frame (a gap, one that was refused or dropped), it is the newest by time. Its seq is then at
+# most the cursor's, and what comes next is beyond that.
 _MACHINES = """
 SELECT m.name, m.stream, m.interval_seconds, m.agent_version, m.facts,
-       (extract(epoch FROM f.time) * 1000000)::bigint, f.layout, f.values, s.stream, s.durable_seq
+    (extract(epoch FROM f.time) * 1000000)::bigint, f.layout, f.values, s.stream, s.durable_seq
 FROM machines m
-LEFT JOIN LATERAL (SELECT * FROM frames WHERE machine = m.id ORDER BY time DESC LIMIT 1) f ON true
+LEFT JOIN LATERAL (
+    SELECT id, durable_time FROM streams WHERE machine = m.id ORDER BY moved DESC, id DESC LIMIT 1) AS newest ON true
+LEFT JOIN LATERAL (
+    (SELECT * FROM frames WHERE machine = m.id AND time = newest.durable_time AND stream = newest.id)
+    UNION ALL
+    (SELECT * FROM frames WHERE machine = m.id ORDER BY time DESC LIMIT 1)
+    LIMIT 1) AS f ON true
 LEFT JOIN streams s ON s.id = f.stream
 WHERE m.name = ANY(%s)
 """
@@ -28,7 +37,10 @@ WHERE s.layout = ANY(%s) ORDER BY s.layout, s.position
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """The newest frame of a machine, the stream that it is of, and the layout that it names."""
+    """The newest frame of a machine, the stream that it is of, and the layout that it names.
+
+    The frame's seq is that up to which its stream is settled, which may be more than its own was.
+    """
 
     stream: bytes
     frame: pb.Frame

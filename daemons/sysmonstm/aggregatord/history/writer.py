@@ -1,65 +1,46 @@
-"""Writes frames to PostgreSQL, many in one commit, and says of each batch when it is committed.
+"""Writes to PostgreSQL what collectors send, many batches in one commit, and says of each when it is committed.
 
 The database may be slow, away or hung: nothing but this writer ever waits for it. Batches stay here, in order, until
-the commit that holds them has succeeded; a commit whose end is unknown is done again, and the frames that it had
-written already are met by ON CONFLICT DO NOTHING.
+the commit that holds them has succeeded; a commit whose end is unknown is done again, and what it had written already
+is met by the frames' keys and the streams' cursors.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections import deque
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection, AsyncCursor
+from psycopg import AsyncConnection
 
 from sysmon.v1 import ingest_pb2 as pb
 from sysmonstm import bus, logs
-from sysmonstm.aggregatord.history import copyformat
-from sysmonstm.aggregatord.history.identities import Identities
+from sysmonstm.aggregatord.history import commit, doubled, faults
+from sysmonstm.aggregatord.history.breaker import Breaker, State
+from sysmonstm.aggregatord.history.connection import Edition, answered, connected, edition_of
+from sysmonstm.aggregatord.history.pending import MAX_ROWS_PER_COMMIT, Pending
 from sysmonstm.aggregatord.history.recall import Recalled, machine_names, recall
+from sysmonstm.aggregatord.history.salvage import Salvage
+from sysmonstm.aggregatord.history.transactions import Transactions
 from sysmonstm.aggregatord.migrate import migrate
 from sysmonstm.aggregatord.session import CheckedBatch
-from sysmonstm.config import UserError
 
 log = logs.logger(__name__)
 
-MAX_ROWS_PER_COMMIT = 5000
-CONNECT_SECONDS = 5
-RETRY_SECONDS = 1.0
+T = TypeVar("T")
+
 # A commit that takes longer is given up and done again on a new connection.
 COMMIT_SECONDS = 30.0
 # One that takes longer than this makes collectors keep their frames.
 SLOW_SECONDS = 5.0
-
-_INCOMING = """
-CREATE TEMPORARY TABLE incoming (time timestamptz, machine integer, stream integer, layout integer, values real[])
-ON COMMIT DELETE ROWS
-"""
-_COPY = "COPY incoming (time, machine, stream, layout, values) FROM STDIN (FORMAT binary)"
-# What a server that dies, restarts, is full, is a standby now or is damaged says: all of it may pass.
-_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
-
-# In key order, always: two aggregators that insert in opposite orders deadlock.
-_INSERT = """
-INSERT INTO frames (time, machine, stream, layout, values)
-SELECT time, machine, stream, layout, values FROM incoming ORDER BY machine, time, stream
-ON CONFLICT DO NOTHING
-"""
-# One aggregator at a time moves cursors: two that met the same streams in opposite orders would deadlock. Locking the
-# rows in order beforehand costs as much again as moving them; this is held only until the commit that follows at once.
-_CURSOR_LOCK = 0x63757273  # any number: "curs" in ASCII
-_LOCK_CURSORS = "SELECT pg_advisory_xact_lock(%s)"
-_CURSORS = """
-UPDATE streams SET durable_seq = new.seq FROM unnest(%s::integer[], %s::bigint[]) AS new (id, seq)
-WHERE streams.id = new.id AND streams.durable_seq < new.seq
-"""
-_EVENT = """
-INSERT INTO events (kind, severity, machine, message) VALUES ('machine.new', 'info', %s, %s)
-RETURNING id, extract(epoch FROM time)::float8
-"""
+# A migration may have much to do.
+MIGRATE_SECONDS = 3600.0
+# So many machines are read back, and batches settled, at once; the event loop has its turn in between.
+_RECALLED_AT_ONCE = 50
+_SETTLED_AT_ONCE = 200
 
 
 class Reader(Protocol):
@@ -74,7 +55,14 @@ class Reader(Protocol):
         ...
 
     def settled(self, batch: CheckedBatch) -> None:
-        """A batch is committed."""
+        """A batch is committed; what the database refused of it has moved from its frames to its rejected."""
+        ...
+
+    def cursor(self, stream: bytes, durable_seq: int, time_us: int) -> None:
+        """A hello is written, and this is how far the database was with its stream; `time_us` 0 if it is not known.
+
+        Said before anything is settled that came after the hello.
+        """
         ...
 
     def event(self, fields: dict[str, object]) -> None:
@@ -85,29 +73,51 @@ class Reader(Protocol):
 class HistoryWriter:
     """The one writer of this aggregator to PostgreSQL."""
 
-    def __init__(self, url: str, commit_interval: float, most_frames: int) -> None:
+    def __init__(self, url: str, commit_interval: float, most_bytes: int) -> None:
+        """`most_bytes`: of batches that wait; beyond, it takes no more."""
         self._url = url
         self._commit_interval = commit_interval
-        self._most_frames = most_frames
-        self._batches: deque[CheckedBatch] = deque()
-        self._hellos: dict[str, pb.Hello] = {}
+        self._most_bytes = most_bytes
+        self._pending = Pending()
+        self._salvage = Salvage()
+        self._suspects = doubled.Suspects(doubled.LOOK_SECONDS)
+        self._breaker = Breaker()
+        self._rng = random.Random()  # noqa: S311 - jitter, no secret
         self._wake = asyncio.Event()
-        self._identities = Identities()
         self._busy_since: float | None = None
-        self._up: bool | None = None
         self._recall_due = True
-        self.pending_frames = 0
         self.committed_frames = 0
+        # Which server it is, or was when it was last up.
+        self.edition: Edition | None = None
+
+    @property
+    def pending_frames(self) -> int:
+        """Frames that wait for their commit."""
+        return self._pending.frames
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of the batches that wait for their commit, as they were sent."""
+        return self._pending.bytes
+
+    @property
+    def refused_frames(self) -> int:
+        """Frames that the database refused."""
+        return self._salvage.refused_frames
 
     def hello(self, hello: pb.Hello) -> None:
-        """A machine has introduced itself; the newest hello is written."""
-        self._hellos[hello.machine] = hello
+        """A machine has introduced itself; the newest hello of each stream is written."""
+        self._pending.hello(hello)
+        self._suspects.hello(hello.machine, hello.stream, hello.interval_seconds, time.monotonic())
         self._wake.set()
+
+    def skew(self, machine: str, seconds: float) -> None:
+        """By how much a machine's clock is ahead of this one's; written with the next commit if it has changed."""
+        self._pending.skew(machine, seconds)
 
     def offer(self, batch: CheckedBatch) -> None:
         """Write a batch as soon as may be."""
-        self._batches.append(batch)
-        self.pending_frames += len(batch.frames)
+        self._pending.offer(batch)
         self._wake.set()
 
     def recall_fleet(self) -> None:
@@ -118,156 +128,103 @@ class HistoryWriter:
     def takes_more(self, now: float) -> bool:
         """Whether collectors should send more at time `now` (monotonic seconds): the database is up and keeps up."""
         slow = self._busy_since is not None and now - self._busy_since > SLOW_SECONDS
-        return bool(self._up) and not slow and self.pending_frames < self._most_frames
+        full = self._pending.bytes >= self._most_bytes
+        return self._breaker.state is State.CLOSED and not slow and not full
 
     async def run(self, reader: Reader) -> None:
         """Connect, bring the schema up to date, and commit for ever."""
         while True:
             bus.heed_cancellation()
+            await asyncio.sleep(self._breaker.wait_seconds(time.monotonic()))
+            self._breaker = self._breaker.trying()
             try:
-                async with await self._connect() as connection:
+                async with connected(self._url) as connection:
                     await self._serve(connection, reader)
-            except _AWAY as error:
+            except psycopg.Error as error:
+                if faults.verdict(error) is faults.Verdict.BUG:
+                    raise
+                self._is_away(faults.reason(error))
+            except TimeoutError as error:
                 self._is_away(str(error))
-            except TimeoutError:
-                self._is_away(f"a commit took longer than {COMMIT_SECONDS:.0f} s")
             self._busy_since = None
-            await asyncio.sleep(RETRY_SECONDS)
-
-    async def _connect(self) -> AsyncConnection:
-        try:
-            return await AsyncConnection.connect(
-                self._url,
-                autocommit=True,
-                connect_timeout=CONNECT_SECONDS,
-                application_name="sysmon-aggregatord",
-                # A server whose machine is gone says nothing at all.
-                tcp_user_timeout=int(COMMIT_SECONDS * 1000),
-            )
-        except psycopg.ProgrammingError:
-            # What it says may quote the password.
-            raise UserError(
-                "TIMESCALE_URL is no address of a PostgreSQL; one looks like postgresql://user@host:5432/monitor"
-            ) from None
 
     def _is_away(self, reason: str) -> None:
-        if self._up is not False:
-            log.warning("database.away", "the database does not answer; collectors keep their frames", reason=reason)
-        self._up = False
+        if self._breaker.failures == 0:
+            log.warning("database.away", "the database does not serve; collectors keep their frames", reason=reason)
+        self._breaker = self._breaker.failed(time.monotonic(), self._rng)
+
+    def _is_up(self) -> None:
+        if self._breaker.state is not State.CLOSED:
+            log.info("database.up", f"the database takes frames: {self.edition}", edition=str(self.edition))
+            self._breaker = self._breaker.worked()
 
     async def _serve(self, connection: AsyncConnection, reader: Reader) -> None:
-        await migrate(connection)
-        await connection.execute(_INCOMING)
+        await answered(connection, MIGRATE_SECONDS, migrate(connection))
+        await answered(connection, COMMIT_SECONDS, commit.prepare(connection))
+        self.edition = await answered(connection, COMMIT_SECONDS, edition_of(connection))
+        # What was known may be of another database, where a server was replaced by an empty one.
+        transactions = Transactions(connection, COMMIT_SECONDS, self._rng)
+        self._pending.forget_stored()
         self._recall_due = True
-        # Identities may be of another database, where a server was replaced by an empty one.
-        self._identities = Identities()
-        if self._up is not True:
-            log.info("database.up", "the database takes frames", version=connection.info.server_version)
-        self._up = True
-        # What the last connection did not commit.
-        self._wake.set()
+        if self._pending:
+            # What the last connection did not commit: only when some of it is written is the database known to work.
+            await self._write(transactions, reader)
+            self._wake.set()
+        self._is_up()
         while True:
             if self._recall_due:
                 await self._recall(connection, reader)
                 # The reader has asked Redis.
                 bus.heed_cancellation()
             await self._wake.wait()
-            if self.pending_frames < MAX_ROWS_PER_COMMIT:
-                await asyncio.sleep(self._commit_interval)
             self._wake.clear()
-            while self._batches or self._hellos:
-                self._busy_since = time.monotonic()
-                async with asyncio.timeout(COMMIT_SECONDS):
-                    await self._commit(connection, reader)
-                self._busy_since = None
+            if self._pending.frames < MAX_ROWS_PER_COMMIT:
+                await asyncio.sleep(self._commit_interval)
+            while self._pending:
+                await self._write(transactions, reader)
+            await self._look_for_doubled(connection, reader)
+
+    async def _write(self, transactions: Transactions, reader: Reader) -> None:
+        """Commit the oldest of what waits."""
+        self._busy_since = time.monotonic()
+        taken = self._pending.take()
+        async for committed in self._salvage.commit(transactions, taken.portion, list(taken.hellos)):
+            self._pending.forget_stored(committed.new_machines)
+            # Before any Ack, by which the collector forgets the frame that it is to compare.
+            self._pending.answered(taken)
+            for one in committed.cursors:
+                reader.cursor(one.stream, one.durable_seq, one.time_us)
+            for event in committed.events:
+                reader.event(event)
+        for number, batch in enumerate(self._pending.done(taken), start=1):
+            self._settled(batch, reader)
+            if number % _SETTLED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        self._busy_since = None
+
+    def _settled(self, batch: CheckedBatch, reader: Reader) -> None:
+        session = batch.session
+        self.committed_frames += len(batch.frames)
+        self._suspects.seen(session.machine, session.stream, session.hello.interval_seconds, time.monotonic())
+        reader.settled(batch)
 
     async def _recall(self, connection: AsyncConnection, reader: Reader) -> None:
         self._recall_due = False
-        missing = await reader.missing(await machine_names(connection))
-        for machine in await recall(connection, missing):
-            reader.recalled(machine)
+        names = await self._ask(connection, machine_names(connection))
+        missing = sorted(await reader.missing(names))
+        for start in range(0, len(missing), _RECALLED_AT_ONCE):
+            some = missing[start : start + _RECALLED_AT_ONCE]
+            for machine in await self._ask(connection, recall(connection, some)):
+                reader.recalled(machine)
 
-    async def _commit(self, connection: AsyncConnection, reader: Reader) -> None:
-        batches, hellos = self._next_batches(), dict(self._hellos)
-        async with connection.transaction(), connection.cursor() as cursor:
-            identities = self._identities.fork()
-            new = await identities.meet(cursor, (_unmet(identities, batches) | hellos).values())
-            events = [await _store_event(cursor, machine) for machine in new]
-            await _store_batches(cursor, identities, batches)
-        self._identities = identities
-        for name, hello in hellos.items():
-            if self._hellos.get(name) is hello:
-                del self._hellos[name]
-        for batch in batches:
-            self._batches.popleft()
-            self.pending_frames -= len(batch.frames)
-            self.committed_frames += len(batch.frames)
-            reader.settled(batch)
-        for event in events:
-            reader.event(event)
+    async def _look_for_doubled(self, connection: AsyncConnection, reader: Reader) -> None:
+        if machines := self._suspects.due(time.monotonic()):
+            look = doubled.find_doubled(connection, machines, doubled.OVERLAP_SECONDS)
+            for event in await self._ask(connection, look):
+                reader.event(event)
 
-    def _next_batches(self) -> list[CheckedBatch]:
-        """The oldest batches, of about MAX_ROWS_PER_COMMIT frames in all; they stay in the queue."""
-        chosen, rows = [], 0
-        for batch in self._batches:
-            chosen.append(batch)
-            rows += len(batch.frames)
-            if rows >= MAX_ROWS_PER_COMMIT:
-                break
-        return chosen
-
-
-def _unmet(identities: Identities, batches: list[CheckedBatch]) -> dict[str, pb.Hello]:
-    """The hellos of machines that this database has not heard of by this connection."""
-    sessions = [batch.session for batch in batches]
-    return {session.machine: session.hello for session in sessions if session.machine not in identities.machines}
-
-
-async def _store_event(cursor: AsyncCursor, machine: str) -> dict[str, object]:
-    message = f"{machine} has joined the fleet"
-    row = await (await cursor.execute(_EVENT, (machine, message))).fetchone()
-    assert row is not None
-    return {
-        "id": row[0],
-        "time": row[1],
-        "kind": "machine.new",
-        "severity": "info",
-        "machine": machine,
-        "message": message,
-        "fields": {},
-    }
-
-
-async def _store_batches(cursor: AsyncCursor, identities: Identities, batches: list[CheckedBatch]) -> None:
-    await identities.ensure_streams(cursor, {batch.session.stream: batch.session.machine for batch in batches})
-    frames = [(batch.session, checked) for batch in batches for checked in batch.frames]
-    await identities.ensure_layouts(cursor, {checked.layout.id: checked.layout for _, checked in frames})
-    if frames:
-        async with cursor.copy(_COPY) as copy:
-            await copy.write(
-                b"".join(
-                    [
-                        copyformat.HEADER,
-                        *(
-                            copyformat.frame_row(
-                                checked.frame.time_us,
-                                identities.machines[session.machine],
-                                identities.streams[session.stream],
-                                identities.layouts[checked.layout.id],
-                                checked.frame.values,
-                            )
-                            for session, checked in frames
-                        ),
-                        copyformat.TRAILER,
-                    ]
-                )
-            )
-        await cursor.execute(_INSERT)
-    last: dict[int, int] = {}
-    for batch in batches:
-        number = identities.streams[batch.session.stream]
-        last[number] = max(last.get(number, 0), batch.last_seq)
-    if last:
-        numbers = sorted(last)
-        await cursor.execute(_LOCK_CURSORS, (_CURSOR_LOCK,))
-        await cursor.execute(_CURSORS, (numbers, [last[number] for number in numbers]))
+    async def _ask(self, connection: AsyncConnection, work: Coroutine[Any, Any, T]) -> T:
+        self._busy_since = time.monotonic()
+        answer = await answered(connection, COMMIT_SECONDS, work)
+        self._busy_since = None
+        return answer

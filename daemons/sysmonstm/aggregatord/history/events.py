@@ -1,0 +1,90 @@
+"""What people are told of by history: rows of `events`, and as their readers see them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from psycopg import AsyncCursor
+
+_EVENTS = """
+INSERT INTO events (kind, severity, machine, message, fields)
+SELECT kind, severity, machine, message, fields::jsonb
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY
+    AS new (kind, severity, machine, message, fields, place)
+ORDER BY place
+RETURNING id, extract(epoch FROM time)::float8
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. `kind` is a stable name for programs, `message` a sentence for people."""
+
+    kind: str
+    severity: str
+    machine: str
+    message: str
+    fields: dict[str, object] = field(default_factory=dict)
+
+
+def joined(machine: str) -> Event:
+    """A machine was never seen before."""
+    return Event("machine.new", "info", machine, f"{machine} has joined the fleet")
+
+
+_LOST = {
+    "shed": "its spool was full",
+    "damaged": "its spool could not be read back",
+    "unknown": "it did not say why",
+}
+
+
+def lost(machine: str, reason: str, frames: int) -> Event:
+    """Frames will never come; `reason` as in table gaps."""
+    samples = "1 sample" if frames == 1 else f"{frames} samples"
+    message = f"{machine} has lost {samples}: {_LOST[reason]}"
+    return Event("samples.lost", "warning", machine, message, {"frames": frames, "reason": reason})
+
+
+def refused(machine: str, stream: bytes, reason: str, frames: int) -> Event:
+    """Frames of a stream are refused, for a reason that this stream's were not refused for before."""
+    message = f"samples of {machine} are refused: {reason}"
+    fields = {"stream": stream.hex(), "reason": reason, "frames": frames}
+    return Event("samples.refused", "warning", machine, message, fields)
+
+
+def doubled(machine: str, streams: Iterable[bytes]) -> Event:
+    """More than one host sends under one name."""
+    message = (
+        f"two hosts send under the name {machine} at the same time; give each a COLLECTOR_MACHINE_ID of its own. "
+        "Their samples are kept apart"
+    )
+    return Event("machine.doubled", "warning", machine, message, {"streams": sorted(one.hex() for one in streams)})
+
+
+async def store(cursor: AsyncCursor, events: Sequence[Event]) -> list[dict[str, object]]:
+    """Store them; each as /api/events shows it."""
+    if not events:
+        return []
+    columns = (
+        [one.kind for one in events],
+        [one.severity for one in events],
+        [one.machine for one in events],
+        [one.message for one in events],
+        [json.dumps(one.fields) for one in events],
+    )
+    rows = await (await cursor.execute(_EVENTS, columns)).fetchall()
+    return [
+        {
+            "id": number,
+            "time": time,
+            "kind": one.kind,
+            "severity": one.severity,
+            "machine": one.machine,
+            "message": one.message,
+            "fields": dict(one.fields),
+        }
+        for one, (number, time) in zip(events, rows, strict=True)
+    ]
