@@ -29,6 +29,7 @@ FRAMES = "sysmon:frames"  # hash: machine -> LiveFrame
 HELLOS = "sysmon:machines"  # hash: machine -> Hello
 LAYOUTS = "sysmon:layouts"  # hash: layout id -> Layout
 EPOCHS = "sysmon:epochs"  # hash: epoch -> number of its last publish
+FORGOTTEN = "sysmon:forgotten"  # set: machines that were taken out of the hashes; some may be back
 GENERATION = "sysmon:generation"  # string: any; gone or another where Redis has lost its hashes since it was last seen
 LIVE = "sysmon:live"  # channel: LiveBatch
 EVENTS = "sysmon:events"  # channel: JSON objects, as /api/events shows them
@@ -100,6 +101,8 @@ class Changes:
 
     frames: list[bus_pb2.LiveFrame]
     hellos: list[ingest_pb2.Hello]
+    # Names of machines that are gone, unless they are among `hellos` too.
+    forgotten: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -108,15 +111,19 @@ class Fleet:
 
     machines: dict[str, Machine] = field(default_factory=dict)
     layouts: dict[bytes, Layout] = field(default_factory=dict)
+    # Names of machines that were forgotten and are not back, as it was when the hashes were last read.
+    forgotten: frozenset[str] = field(default=frozenset(), compare=False)
 
     def apply(self, batch: bus_pb2.LiveBatch) -> Changes:
         """Take a publish in, and say what it changed."""
         self._learn(batch.layouts)
+        for name in batch.forgotten:
+            self.machines.pop(name, None)
         hellos = [ingest_pb2.Hello.FromString(raw) for raw in batch.hellos]
         for hello in hellos:
             self._meet(hello)
         frames = [frame for raw in batch.frames if self.show(frame := bus_pb2.LiveFrame.FromString(raw))]
-        return Changes(frames, hellos)
+        return Changes(frames, hellos, list(batch.forgotten))
 
     def show(self, frame: bus_pb2.LiveFrame) -> bool:
         """Take a frame in; False if it is older than what is known, or of a machine or layout that nobody named."""
@@ -247,16 +254,19 @@ async def _subscribed(redis: Redis, subscription: PubSub, fleet: Fleet) -> Async
 async def _read(redis: Redis, fleet: Fleet) -> Continuity:
     """Read the hashes at one instant into `fleet`; what they no longer have, it no longer has either.
 
-    _EmptyError if they have lost all machines, which aggregators never take out; the fleet is left alone then.
+    _EmptyError if they have lost all machines, and not because all were forgotten; the fleet is left alone then.
     """
     async with redis.pipeline(transaction=True) as pipe:
         for name in (LAYOUTS, HELLOS, FRAMES, EPOCHS):
             pipe.hgetall(name)
-        layouts, hellos, frames, epochs = await pipe.execute()
+        pipe.smembers(FORGOTTEN)
+        layouts, hellos, frames, epochs, gone = await pipe.execute()
+    forgotten = frozenset(name.decode() for name in gone)
     # GENERATION would not tell: the heartbeat of an aggregator that has not yet seen the loss sets it, and no more.
-    if fleet.machines and not hellos:
+    if not hellos and fleet.machines.keys() - forgotten:
         raise _EmptyError
     fresh = Fleet()
     fresh.apply(bus_pb2.LiveBatch(layouts=layouts.values(), hellos=hellos.values(), frames=frames.values()))
     fleet.layouts, fleet.machines = fresh.layouts, fresh.machines
+    fleet.forgotten = forgotten - fleet.machines.keys()
     return Continuity({epoch.decode(): int(n) for epoch, n in epochs.items()})

@@ -6,12 +6,15 @@ import time
 from collections.abc import Sequence
 
 from sysmon.v1 import ingest_pb2 as pb
+from sysmonstm.aggregatord.allowance import Pace
 from sysmonstm.aggregatord.layouts import LayoutBook
 from sysmonstm.aggregatord.session import CheckedBatch, Session
 from sysmonstm.metric import Kind, Layout, Metric, Series
 from sysmonstm.wire import layout_to_wire
 
 WINDOW = 8
+PACE = Pace(WINDOW, 1000)
+OLDEST_SECONDS = 10 * 366 * 86_400.0
 START_US = 1_750_000_000_000_000
 
 
@@ -40,8 +43,12 @@ def frame(seq: int, of: Layout | None = None, values: Sequence[float] | None = N
     return pb.Frame(seq=seq, time_us=time_us or START_US + seq, layout_id=of.id, values=given)
 
 
-def batch(*frames: pb.Frame) -> pb.Batch:
-    return pb.Batch(frames=frames)
+def batch(*frames: pb.Frame, gaps: Sequence[pb.Gap] = (), sent_us: int = 0) -> pb.Batch:
+    return pb.Batch(frames=frames, gaps=gaps, sent_us=sent_us)
+
+
+def gap(first: int, last: int, reason: pb.GapReason = pb.GAP_REASON_SHED) -> pb.Gap:
+    return pb.Gap(first_seq=first, last_seq=last, reason=reason)
 
 
 def book(*layouts: Layout) -> LayoutBook:
@@ -51,10 +58,28 @@ def book(*layouts: Layout) -> LayoutBook:
     return known
 
 
-def checked(machine: str, seqs: Sequence[int], of: Layout | None = None) -> CheckedBatch:
+def session(known: LayoutBook | None = None, machine: str = "web1", pace: Pace = PACE) -> Session:
+    """One that is welcomed."""
+    new = Session(hello(machine), book() if known is None else known, OLDEST_SECONDS)
+    new.welcome(pace)
+    return new
+
+
+def give(to: Session, *frames: pb.Frame, gaps: Sequence[pb.Gap] = ()) -> None:
+    """A batch comes."""
+    message = batch(*frames, gaps=gaps)
+    to.batch(message, message.ByteSize())
+
+
+def take(of: Session) -> list[CheckedBatch]:
+    """All that can be looked at now."""
+    return [one for one in of.checked(now_us()) if one]
+
+
+def checked(machine: str, seqs: Sequence[int], of: Layout | None = None, gaps: Sequence[pb.Gap] = ()) -> CheckedBatch:
     """A batch of a session of its own, looked at."""
     of = of or layout()
-    session = Session(hello(machine), book(of), WINDOW)
-    session.batch(batch(*(frame(seq, of) for seq in seqs)))
-    (result,) = session.checked(now_us())
+    one = session(book(of), machine)
+    give(one, *(frame(seq, of) for seq in seqs), gaps=gaps)
+    (result,) = take(one)
     return result

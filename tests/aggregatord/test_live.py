@@ -15,11 +15,11 @@ from sysmonstm import bus
 from sysmonstm.aggregatord import live as live_module
 from sysmonstm.aggregatord.__main__ import Wiring
 from sysmonstm.aggregatord.history.recall import Newest, Recalled
-from sysmonstm.aggregatord.history.writer import HistoryWriter
 from sysmonstm.aggregatord.ingest import IngestService
 from sysmonstm.aggregatord.live import LivePublisher
 from sysmonstm.bus import Changes, Fleet, Machine, Snapshot
 from sysmonstm.ctl import servers
+from tests.aggregatord.ingest_hub import LIMITS, HistoryOfNone
 from tests.aggregatord.samples import frame, hello, layout, stream_of
 from tests.shared.real_server import RealServer, until
 
@@ -112,6 +112,106 @@ async def _seq_is(redis: Redis, seq: int) -> bool:
     return machine.frame is not None and machine.frame.frame.seq == seq
 
 
+@pytest.mark.parametrize(
+    ("story", "seq"),
+    [
+        # (stream, seq, when it was taken by the hub's clock)
+        ([(b"old", 8, 80), (b"new", 1, 90)], 1),
+        # The old stream is replayed while the new one is shown; and then the new one goes on.
+        ([(b"new", 1, 90), (b"old", 7, 70), (b"old", 8, 80)], 1),
+        ([(b"new", 1, 90), (b"old", 8, 80), (b"new", 2, 95)], 2),
+        # Within a stream a clock that jumped back does not matter.
+        ([(b"new", 1, 90), (b"new", 2, 20)], 2),
+        ([(b"new", 2, 90), (b"new", 1, 99)], 2),
+        # Two hosts of one name alternate.
+        ([(b"one", 5, 90), (b"two", 700, 91), (b"one", 6, 92), (b"two", 701, 93)], 701),
+        # What history remembers is older than all that is sent.
+        ([(b"old", 8, 0), (b"new", 1, 1)], 1),
+    ],
+)
+async def test_of_two_streams_the_sample_is_shown_that_was_taken_last(
+    redis_url: str, story: list[tuple[bytes, int, int]], seq: int
+) -> None:
+    async with publishing(redis_url) as (publisher, redis):
+        publisher.hello(hello())
+        for stream, number, taken_us in story:
+            publisher.frame("web1", stream, layout(), frame(number), received_us=100, skew_us=-7, taken_us=taken_us)
+        await until("the right one is shown", lambda: _seq_is(redis, seq))
+        shown = (await fleet(redis)).machines["web1"].frame
+        assert shown
+        assert shown.skew_us == -7
+
+
+async def test_a_machine_that_is_forgotten_is_gone_until_it_sends_again(redis_url: str) -> None:
+    async with publishing(redis_url) as (publisher, redis), bus.connect(redis_url) as other:
+        show(publisher, "web1", 1)
+        show(publisher, "web2", 1)
+        await until("both are shown", lambda: holds(redis, shown(1), shown(1, machine="web2")))
+        reader, gone = Fleet(), list[str]()
+        updates = bus.follow(other, reader)
+        assert await anext(updates) == Snapshot()
+        publisher.forget(["web1", "nobody"])
+        async with asyncio.timeout(60):
+            while not gone:
+                update = await anext(updates)
+                assert isinstance(update, Changes)
+                gone += update.forgotten
+        assert sorted(gone) == ["nobody", "web1"]
+        assert reader.machines == {"web2": shown(1, machine="web2")}
+        assert await holds(redis, shown(1, machine="web2"))
+        assert (publisher.machines, publisher.knows("web1")) == (1, False)
+        # Its hello is the same as before, and so is the frame.
+        show(publisher, "web1", 1)
+        await until("it is back", lambda: holds(redis, shown(1), shown(1, machine="web2")))
+        await updates.aclose()  # type: ignore[attr-defined]  # it is an asynchronous generator
+
+
+async def test_a_forgotten_machine_stays_forgotten_when_redis_is_told_again(redis_url: str) -> None:
+    """By an aggregator that has not heard of it yet; then that one hears of it too."""
+    async with publishing(redis_url) as (one, redis), publishing(redis_url) as (other, _):
+        for publisher in (one, other):
+            show(publisher, "web1", 1)
+        show(one, "web2", 1)
+        await until("both are shown", lambda: holds(redis, shown(1), shown(1, machine="web2")))
+        await until("the other has told all", lambda: bool(other._generation) and not other._unsent_hellos)
+        one.forget(["web1"])
+        await until("it is gone", lambda: holds(redis, shown(1, machine="web2")))
+        await redis.flushall()
+        await until("the other tells of it again", lambda: holds(redis, shown(1), shown(1, machine="web2")))
+        other.forget(["web1"])
+        await until("it is gone", lambda: holds(redis, shown(1, machine="web2")))
+        await redis.flushall()
+        await until("nobody tells of it", lambda: holds(redis, shown(1, machine="web2")))
+
+
+async def test_a_machine_that_is_back_outlives_an_aggregator_that_hears_late(redis_url: str) -> None:
+    async with publishing(redis_url) as (one, redis), publishing(redis_url) as (other, _):
+        show(one, "web1", 1)
+        await until("it is shown", lambda: holds(redis, shown(1)))
+        one.forget(["web1"])
+        show(one, "web1", 2)
+        await until("it is back", lambda: holds(redis, shown(2)))
+        other.forget(["web1"])
+        await until("the other has taken it out", lambda: holds(redis))
+        show(one, "web1", 3)
+        await until("it is back", lambda: holds(redis, shown(3)))
+
+
+async def test_a_machine_that_is_forgotten_while_redis_takes_nothing_is_gone_when_it_does(redis_url: str) -> None:
+    async with publishing(redis_url) as (publisher, redis):
+        show(publisher, "web1", 1)
+        show(publisher, "web2", 1)
+        await until("both are shown", lambda: holds(redis, shown(1), shown(1, machine="web2")))
+        # It keeps what it has, and refuses every flush.
+        await redis.config_set("maxmemory", 1)
+        try:
+            publisher.forget(["web1"])
+            await until("a flush has failed", lambda: publisher._away)
+        finally:
+            await redis.config_set("maxmemory", 0)
+        await until("only the other is shown", lambda: holds(redis, shown(1, machine="web2")))
+
+
 async def test_a_redis_that_was_emptied_is_told_again(redis_url: str) -> None:
     """Twice, for what was told the first time comes from the same aggregator."""
     async with publishing(redis_url) as (publisher, redis):
@@ -191,7 +291,7 @@ async def test_what_history_recalls_is_shown_until_the_machine_speaks(redis_url:
 
 
 def wiring(publisher: LivePublisher) -> Wiring:
-    return Wiring(publisher, IngestService(publisher, HistoryWriter("", 1, 1), window=1, most_machines=1))
+    return Wiring(publisher, IngestService(publisher, HistoryOfNone(), LIMITS))
 
 
 async def _recalled(redis: Redis, publisher: LivePublisher) -> Fleet:

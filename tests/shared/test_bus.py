@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ def test_a_publish_is_applied_only_where_it_follows_on(
 LAYOUTS = [Layout((Series(Metric(f"a.b{number}", "count", Kind.GAUGE, "")),)) for number in range(3)]
 
 
+@dataclass(frozen=True)
+class Forget:
+    """A step of a story: this machine is forgotten."""
+
+    epoch: str
+    number: int
+
+
 class Hub:
     """Redis and two aggregators, as a model: hashes, and the publishes that one subscriber has yet to be handed."""
 
@@ -68,12 +77,20 @@ class Hub:
         self.hashes.apply(batch)
         self.queue.append(batch)
 
+    def forget(self, epoch: str, number: int) -> None:
+        """A machine of this aggregator is forgotten."""
+        self.epochs[epoch] += 1
+        batch = bus_pb2.LiveBatch(epoch=epoch, n=self.epochs[epoch], forgotten=[f"{epoch}{number}"])
+        self.hashes.apply(batch)
+        self.queue.append(batch)
+
     def read(self) -> tuple[Fleet, Continuity]:
         machines = {name: Machine(machine.hello, machine.frame) for name, machine in self.hashes.machines.items()}
         return Fleet(machines, dict(self.hashes.layouts)), Continuity(self.epochs)
 
 
 publishes = st.tuples(st.sampled_from("ab"), st.integers(0, 2) | st.none())
+forgets = st.builds(Forget, st.sampled_from("ab"), st.integers(0, 2))
 
 
 class Reader:
@@ -100,14 +117,18 @@ class Reader:
             self._read()
 
 
-@given(st.lists(publishes | st.sampled_from(["take", "lose"])), st.data())
-def test_whatever_is_lost_is_missed_or_harmless(story: list[tuple[str, int | None] | str], data: st.DataObject) -> None:
+@given(st.lists(publishes | forgets | st.sampled_from(["take", "lose"])), st.data())
+def test_whatever_is_lost_is_missed_or_harmless(
+    story: list[tuple[str, int | None] | Forget | str], data: st.DataObject
+) -> None:
     """In the end a reader has what Redis has."""
     hub = Hub()
     reader = Reader(hub, data)
     for step in story:
         if isinstance(step, tuple):
             hub.publish(*step)
+        elif isinstance(step, Forget):
+            hub.forget(step.epoch, step.number)
         elif hub.queue:
             reader.take() if step == "take" else hub.queue.pop(0)
     for epoch in hub.epochs:
@@ -142,6 +163,17 @@ def test_a_new_hello_keeps_the_frame() -> None:
     changes = fleet.apply(bus_pb2.LiveBatch(hellos=[hello.SerializeToString()]))
     assert changes == Changes([], [hello])
     assert fleet.machines["web1"] == Machine(hello, frame(1))
+
+
+def test_a_machine_that_is_forgotten_is_gone_unless_it_is_met_in_the_same_publish() -> None:
+    hello = ingest_pb2.Hello(machine="web1")
+    fleet = Fleet({"web1": Machine(hello, frame(1)), "web2": Machine(hello)}, {LAYOUT.id: LAYOUT})
+    changes = fleet.apply(bus_pb2.LiveBatch(forgotten=["web1", "web3"]))
+    assert (changes, list(fleet.machines)) == (Changes([], [], ["web1", "web3"]), ["web2"])
+    # What it last showed is forgotten too, and one that is older than that can be shown.
+    fleet.apply(bus_pb2.LiveBatch(forgotten=["web1"], hellos=[hello.SerializeToString()]))
+    assert fleet.machines["web1"] == Machine(hello)
+    assert fleet.show(frame(1))
 
 
 @pytest.mark.parametrize(
@@ -204,6 +236,8 @@ async def test_a_reader_gets_the_fleet_as_it_is_and_then_each_change(redis_url: 
         assert await anext(updates) == Event({"id": 1, "kind": "machine.new"})
         publisher.publish(hellos=[other := publisher.hello("web2")])
         assert await anext(updates) == Changes([], [other])
+        publisher.publish(forgotten=["web3"])
+        assert await anext(updates) == Changes([], [], ["web3"])
     assert fleet == Fleet({"web1": Machine(hello, second), "web2": Machine(other)}, {LAYOUT.id: LAYOUT})
 
 
@@ -219,6 +253,20 @@ async def test_a_publish_that_was_missed_is_made_up_for(redis_url: str, publishe
         publisher.publish()
         assert await anext(updates) == Snapshot()
         assert fleet == Fleet({"web1": Machine(hello, missed)}, {LAYOUT.id: LAYOUT})
+
+
+async def test_a_fleet_whose_last_machine_was_forgotten_is_empty_and_not_lost(
+    redis_url: str, publisher: FleetPublisher
+) -> None:
+    """Also for a reader that has missed it."""
+    publisher.publish(hellos=[publisher.hello("web1")])
+    fleet = Fleet()
+    async with followed(redis_url, fleet) as updates:
+        assert await anext(updates) == Snapshot()
+        publisher.n += 1
+        publisher.publish(forgotten=["web1"])
+        assert await anext(updates) == Snapshot()
+        assert fleet == Fleet()
 
 
 async def test_many_new_layouts_make_a_reader_forget_those_that_redis_has_forgotten(

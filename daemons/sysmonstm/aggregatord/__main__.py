@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from sysmonstm import bus, config, service
 from sysmonstm.aggregatord.history.recall import Recalled
 from sysmonstm.aggregatord.history.writer import HistoryWriter
-from sysmonstm.aggregatord.ingest import IngestService, listening
+from sysmonstm.aggregatord.ingest import IngestService, Limits
 from sysmonstm.aggregatord.live import LivePublisher
 from sysmonstm.aggregatord.relay import Relay
+from sysmonstm.aggregatord.rollup.retention import Keep
+from sysmonstm.aggregatord.rollup.rollup import Rollup
+from sysmonstm.aggregatord.server import listening
 from sysmonstm.aggregatord.session import CheckedBatch
 from sysmonstm.aggregatord.settings import AggregatorSettings
 from sysmonstm.listen import listeners
@@ -24,6 +27,8 @@ STATUS_SECONDS = 0.5
 LOOP_SECONDS = 10.0
 # Long enough for what was just accepted to send its first call; a client waits 20 s for a hub.
 LINGER_SECONDS = 0.3
+HOUR_SECONDS = 3600
+DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,10 @@ class Wiring:
         """A batch is committed."""
         self.ingest.settled(batch)
 
+    def cursor(self, stream: bytes, durable_seq: int, time_us: int) -> None:
+        """What the database has of a stream."""
+        self.ingest.cursor(stream, durable_seq, time_us)
+
     def event(self, fields: dict[str, object]) -> None:
         """An event is stored."""
         self.live.event(fields)
@@ -71,15 +80,31 @@ async def serving(settings: AggregatorSettings, ingest: IngestService) -> AsyncI
         relay.close()
 
 
+def keep_of(settings: AggregatorSettings) -> Keep:
+    """How long everything is kept, in seconds."""
+    return Keep(
+        raw=settings.keep_raw_hours * HOUR_SECONDS,
+        minutes=settings.keep_minutes_days * DAY_SECONDS,
+        hours=settings.keep_hours_days * DAY_SECONDS,
+        silent_machines=settings.forget_after_days * DAY_SECONDS,
+    )
+
+
 async def run(settings: AggregatorSettings, manager: service.Service) -> None:
     """Serve until cancelled."""
     redis = bus.connect(settings.redis_url)
-    history = HistoryWriter(settings.timescale_url, settings.commit_interval, settings.pending_frames)
+    history = HistoryWriter(settings.timescale_url, settings.commit_interval, settings.pending_bytes)
     live = LivePublisher(redis, lambda: manager.beat("live", LOOP_SECONDS), history.recall_fleet)
-    ingest = IngestService(live, history, settings.window, settings.machines)
+    keep = keep_of(settings)
+    # What is older than all that is kept would be in no history.
+    ingest = IngestService(
+        live, history, Limits(settings.window, settings.machines, settings.pending_bytes, keep.hours)
+    )
+    rollup = Rollup(settings.timescale_url, settings.rollup_interval, keep)
     async with serving(settings, ingest), asyncio.TaskGroup() as tasks:
         tasks.create_task(live.run())
         tasks.create_task(history.run(Wiring(live, ingest)))
+        tasks.create_task(rollup.run(live.forget))
         tasks.create_task(_report(manager, live, history, ingest))
         tasks.create_task(manager.watchdog())
         manager.ready("waiting for machines")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import grpc
@@ -13,29 +13,18 @@ import grpc
 from sysmon.v1 import ingest_pb2 as pb
 from sysmon.v1 import ingest_pb2_grpc as rpc
 from sysmonstm import logs
-from sysmonstm.aggregatord.history.writer import HistoryWriter
+from sysmonstm.aggregatord.allowance import SHUT, Pace
+from sysmonstm.aggregatord.connection import Connection, Connections, Unsealed
 from sysmonstm.aggregatord.layouts import LayoutBook
 from sysmonstm.aggregatord.live import LivePublisher
+from sysmonstm.aggregatord.losses import Losses
+from sysmonstm.aggregatord.pacing import Pacer
 from sysmonstm.aggregatord.relay import peer_address
-from sysmonstm.aggregatord.session import CheckedBatch, Session
-from sysmonstm.wire import RefusedError, check_frame, check_hello
+from sysmonstm.aggregatord.session import CheckedBatch, CheckedFrame, RejectedFrame, Session
+from sysmonstm.aggregatord.sightings import History, Sightings
+from sysmonstm.wire import DamagedError, RefusedError, check_frame, check_hello, seal
 
 log = logs.logger(__name__)
-
-SERVER_OPTIONS = [
-    ("grpc.so_reuseport", 0),
-    # Before 1.84 grpcio inflates a gzip bomb before it looks at the size limit: take no compression.
-    ("grpc.compression_enabled_algorithms_bitset", 1),
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    # Collectors ping every 20 s to find a dead hub; a dead collector is found as quickly.
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.max_concurrent_streams", 4),
-]
-
-# Calls may take this long to end once the server stops.
-GRACE_SECONDS = 2.0
 
 # How long a collector that reads nothing can keep its refusal waiting.
 LAST_WRITE_SECONDS = 5.0
@@ -47,213 +36,224 @@ def _now_us() -> int:
     return time.time_ns() // 1000
 
 
-class Connection:
-    """A session on a call, and what is to be written to it. Only one task writes: gRPC takes one write at a time."""
+class FullError(Exception):
+    """There is no room for now. The sentence says of what."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.wanted_layouts: list[bytes] = []
-        self.owed = asyncio.Event()
-        self.ended = False
 
-    def end(self) -> None:
-        """Nothing more is to be written."""
-        self.ended = True
-        self.owed.set()
+# How a call ends that cannot go on. Load is never the collector's fault.
+_STATUS = {
+    RefusedError: grpc.StatusCode.INVALID_ARGUMENT,
+    DamagedError: grpc.StatusCode.DATA_LOSS,
+    FullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+}
+_ENDINGS = tuple(_STATUS)
 
-    def want(self, layouts: list[bytes]) -> None:
-        """Ask the collector for layouts."""
-        if layouts:
-            self.wanted_layouts += layouts
-            self.owed.set()
 
-    def due(self, window: int) -> list[pb.AggregatorMessage]:
-        """What to write now."""
-        wanted, self.wanted_layouts = self.wanted_layouts, []
-        asked = [pb.AggregatorMessage(need_layout=pb.NeedLayout(layout_id=one)) for one in wanted]
-        return [*asked, pb.AggregatorMessage(ack=self.session.ack(window))]
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the service keeps to, as AggregatorSettings says: of windows, machines, bytes held and the age of frames."""
+
+    window: int
+    machines: int
+    pending_bytes: int
+    oldest_seconds: float
 
 
 class IngestService(rpc.IngestServicer):
     """Takes frames from collectors."""
 
-    def __init__(self, live: LivePublisher, history: HistoryWriter, window: int, most_machines: int) -> None:
+    def __init__(self, live: LivePublisher, history: History, limits: Limits) -> None:
         self._live = live
         self._history = history
-        self._window = window
-        self._most_machines = most_machines
+        self._limits = limits
         self._open = False
         self._layouts = LayoutBook()
-        self._connections: dict[int, Connection] = {}
-        # Machines whose refused frames have been logged.
-        self._rejecting: set[str] = set()
+        self._connections = Connections()
+        self._sightings = Sightings(live, history)
+        self._pacer = Pacer(limits.pending_bytes, limits.window)
+        self.losses = Losses()
         self.frames = 0
-        self.rejected = 0
 
     @property
     def connections(self) -> int:
         """How many collectors are connected now."""
         return len(self._connections)
 
+    @property
+    def rejected(self) -> int:
+        """How many frames were refused."""
+        return self.losses.rejected
+
     def settled(self, batch: CheckedBatch) -> None:
         """History has committed a batch: its collector is owed an Ack."""
-        batch.session.settle(batch)
-        if connection := self._connections.get(id(batch.session)):
+        session = batch.session
+        session.settle(batch)
+        self._pacer.settled(session, batch.size_bytes)
+        self.losses.refused(session.machine, batch.rejected)
+        self.losses.gaps(session.machine, batch.gaps)
+        if connection := self._connections.of_session(session):
             connection.owed.set()
 
+    def cursor(self, stream: bytes, durable_seq: int, time_us: int) -> None:
+        """History has looked up what it has of a stream: whoever serves it is told, once."""
+        for connection in self._connections.of_stream(stream):
+            connection.cursor(pb.Cursor(durable_seq=durable_seq, time_us=time_us))
+
     def announce_window(self) -> None:
-        """Tell every collector if history takes more, or no more, than when they were last told."""
-        takes_more = self._history.takes_more(time.monotonic())
-        if takes_more != self._open:
-            self._open = takes_more
-            for connection in self._connections.values():
+        """Tell collectors that history takes more, or no more, than when they were last told. Called twice a second."""
+        now = time.monotonic()
+        self._pacer.tick(now)
+        was_open, self._open = self._open, self._history.takes_more(now)
+        for connection in self._connections:
+            shut = connection.session.allowance.shut
+            if was_open != self._open or (shut and self._pace(connection.session).window):
                 connection.owed.set()
 
-    def _window_now(self) -> int:
-        return self._window if self._open else 0
+    def _pace(self, session: Session) -> Pace:
+        return self._pacer.pace(session) if self._open else SHUT
 
-    async def Ingest(self, request_iterator: AsyncIterator[pb.CollectorMessage], context: Context) -> None:
+    async def Ingest(self, request_iterator: AsyncIterator[pb.Sealed], context: Context) -> None:
         """The durable lane of one collector."""
-        hello = await self._greeted(request_iterator, context)
-        connection = Connection(Session(hello, self._layouts, self._window))
-        self._connections[id(connection.session)] = connection
+        messages = Unsealed(request_iterator, pb.CollectorMessage)
+        hello = await self._greeted(messages, context)
+        if self.connections >= (most := self._limits.machines):
+            full = FullError(f"{most} collectors are connected already; AGGREGATOR_MACHINES lets there be more")
+            await self._end(context, full, hello.machine)
+        connection = Connection(Session(hello, self._layouts, self._limits.oldest_seconds))
+        self._connections.add(connection)
+        self._pacer.note(connection.session)
+        self._sightings.meet(hello)
         peer = peer_address(context.peer())
         log.info("machine.connected", f"{hello.machine} has connected", machine=hello.machine, peer=peer)
         try:
-            welcome = pb.AggregatorMessage(welcome=pb.Welcome(window=self._window_now()))
             async with asyncio.TaskGroup() as tasks:
-                writer = tasks.create_task(self._write(connection, welcome, context))
-                refusal = await self._read(connection, request_iterator)
+                writer = tasks.create_task(self._write(connection, context))
+                ending = await self._read(connection, messages)
                 connection.end()
                 # What is being written leaves first: gRPC takes no status while it has a write of this call.
                 await asyncio.wait({writer}, timeout=LAST_WRITE_SECONDS)
                 writer.cancel()
         finally:
-            del self._connections[id(connection.session)]
+            self._connections.remove(connection)
+            self._pacer.end(connection.session)
             log.info("machine.disconnected", f"{hello.machine} has disconnected", machine=hello.machine)
-        if refusal:
-            await self._refuse(context, refusal)
+        if ending:
+            await self._end(context, ending, hello.machine)
 
-    async def Live(self, request_iterator: AsyncIterator[pb.LiveMessage], context: Context) -> pb.LiveSummary:
+    async def Live(self, request_iterator: AsyncIterator[pb.Sealed], context: Context) -> pb.LiveSummary:
         """The live lane of one collector."""
-        hello = await self._greeted(request_iterator, context)
+        messages = Unsealed(request_iterator, pb.LiveMessage)
+        hello = await self._greeted(messages, context)
+        self._sightings.meet(hello)
         shown = 0
-        try:
-            async for message in request_iterator:
-                if message.WhichOneof("message") == "layout":
-                    self._layouts.learn(message.layout)
-                else:
-                    shown += self._show(hello, message.frame)
-        except RefusedError as refusal:
-            await self._refuse(context, refusal)
-        return pb.LiveSummary(frames=shown)
-
-    async def _greeted(
-        self, messages: AsyncIterator[pb.CollectorMessage] | AsyncIterator[pb.LiveMessage], context: Context
-    ) -> pb.Hello:
-        """The hello that must come first."""
-        hello = pb.Hello()
-        async for message in messages:
-            hello = message.hello
-            break
-        try:
-            check_hello(hello)
-            self._check_room(hello.machine)
-        except RefusedError as refusal:
-            await self._refuse(context, refusal)
-        self._live.hello(hello)
-        self._history.hello(hello)
-        return hello
-
-    def _check_room(self, machine: str) -> None:
-        most = self._most_machines
-        if not self._live.knows(machine) and self._live.machines >= most:
-            raise RefusedError(f"the fleet has {most} machines already; AGGREGATOR_MACHINES lets it have more")
-
-    async def _refuse(self, context: Context, refusal: RefusedError) -> None:
-        log.warning(
-            "collector.refused",
-            "a collector does not keep the protocol",
-            peer=peer_address(context.peer()),
-            why=str(refusal),
-        )
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(refusal))
-
-    async def _read(self, connection: Connection, messages: AsyncIterator[pb.CollectorMessage]) -> RefusedError | None:
-        """Take messages until the collector has no more, or does not keep the protocol."""
-        session = connection.session
         try:
             async for message in messages:
                 if message.WhichOneof("message") == "layout":
                     self._layouts.learn(message.layout)
-                    session.layout_came(message.layout.id)
                 else:
-                    session.batch(message.batch)
-                self._take(session)
+                    shown += self._show(hello, message)
+        except _ENDINGS as ending:
+            await self._end(context, ending, hello.machine)
+        return pb.LiveSummary(frames=shown)
+
+    async def _greeted(
+        self, messages: Unsealed[pb.CollectorMessage] | Unsealed[pb.LiveMessage], context: Context
+    ) -> pb.Hello:
+        """The hello that must come first."""
+        hello = pb.Hello()
+        try:
+            async for message in messages:
+                hello = message.hello
+                break
+            check_hello(hello)
+            self._check_room(hello.machine)
+        except _ENDINGS as ending:
+            await self._end(context, ending, "")
+        return hello
+
+    def _check_room(self, machine: str) -> None:
+        most = self._limits.machines
+        if not self._live.knows(machine) and self._live.machines >= most:
+            raise FullError(f"the fleet has {most} machines already; AGGREGATOR_MACHINES lets it have more")
+
+    async def _end(self, context: Context, ending: Exception, machine: str) -> None:
+        peer, status = peer_address(context.peer()), _status(ending)
+        if isinstance(ending, DamagedError):
+            self.losses.damage(machine, peer, str(ending))
+        else:
+            log.warning("collector.refused", "a collector's call is ended", peer=peer, why=str(ending))
+        await context.abort(status, str(ending))
+
+    async def _read(self, connection: Connection, messages: Unsealed[pb.CollectorMessage]) -> Exception | None:
+        """Take messages until the collector has no more, or its call cannot go on."""
+        session = connection.session
+        try:
+            async for message in messages:
+                if message.WhichOneof("message") == "layout":
+                    self._learn(session, message.layout)
+                else:
+                    session.batch(message.batch, messages.size_bytes)
+                    self._pacer.note(session)
+                    connection.skew_us = self._sightings.clock(session.machine, message.batch.sent_us, _now_us())
+                await self._take(connection)
                 connection.want(session.wanted_layouts())
-        except RefusedError as refusal:
-            return refusal
+        except _ENDINGS as ending:
+            return ending
         return None
 
-    def _take(self, session: Session) -> None:
+    def _learn(self, session: Session, message: pb.Layout) -> None:
+        try:
+            self._layouts.learn(message)
+        except RefusedError as refusal:
+            if not session.layout_refused(message.id, str(refusal)):
+                raise
+        else:
+            session.layout_came(message.id)
+
+    async def _take(self, connection: Connection) -> None:
         """Pass on all that is complete: the newest frame to live, everything to history."""
-        now_us = _now_us()
-        for batch in session.checked(now_us):
+        session = connection.session
+        for batch in session.checked(_now_us()):
+            if batch is None:
+                await asyncio.sleep(0)
+                continue
             self.frames += len(batch.frames)
-            self._count_rejections(session.machine, batch.rejected)
             if batch.frames:
-                newest = batch.frames[-1]
-                self._live.frame(session.machine, session.stream, newest.layout, newest.frame, now_us)
+                self._sightings.durable(session.hello, batch.frames[-1], connection.skew_us, _now_us())
             self._history.offer(batch)
 
-    def _count_rejections(self, machine: str, rejected: list[pb.Rejection]) -> None:
-        self.rejected += len(rejected)
-        if rejected and machine not in self._rejecting:
-            self._rejecting.add(machine)
-            log.warning(
-                "frames.rejected",
-                f"frames of {machine} are refused and will never be stored; said once",
-                machine=machine,
-                first_seq=rejected[0].seq,
-                reason=rejected[0].reason,
-            )
-
-    def _show(self, hello: pb.Hello, frame: pb.Frame) -> bool:
+    def _show(self, hello: pb.Hello, message: pb.LiveMessage) -> bool:
         """Show a live frame; False if it is refused, which does not end its call."""
+        frame, now_us = message.frame, _now_us()
         layout = self._layouts.get(frame.layout_id)
         if layout is None:
             raise RefusedError("a live frame came before its layout")
-        now_us = _now_us()
+        skew = self._sightings.clock(hello.machine, message.sent_us, now_us)
         try:
-            check_frame(frame, layout, now_us)
+            check_frame(frame, layout, now_us, now_us - int(self._limits.oldest_seconds * 1e6))
         except RefusedError as refusal:
-            self._count_rejections(hello.machine, [pb.Rejection(seq=frame.seq, reason=str(refusal))])
+            self.losses.refused(hello.machine, [RejectedFrame(frame, layout, str(refusal))])
             return False
-        self._live.frame(hello.machine, hello.stream, layout, frame, now_us)
+        self._sightings.show(hello, CheckedFrame(frame, layout), skew, now_us)
         return True
 
-    async def _write(self, connection: Connection, welcome: pb.AggregatorMessage, context: Context) -> None:
+    async def _write(self, connection: Connection, context: Context) -> None:
         """Write the welcome, and then what is owed, until the connection is ended or the collector has gone."""
+        session = connection.session
         try:
-            await context.write(welcome)
+            await context.write(seal(pb.AggregatorMessage(welcome=session.welcome(self._pace(session)))))
+            self._pacer.note(session)
             while not connection.ended:
                 await connection.owed.wait()
                 connection.owed.clear()
-                for message in connection.due(self._window_now()):
-                    await context.write(message)
+                messages = connection.due(self._pace(session))
+                self._pacer.note(session)
+                for message in messages:
+                    await context.write(seal(message))
         except grpc.aio.InternalError:
             # gRPC's word for a call that ended meanwhile; it is about to cancel this one.
             return
 
 
-@asynccontextmanager
-async def listening(service: IngestService, address: str) -> AsyncIterator[None]:
-    """The service on one of gRPC's addresses ("unix-abstract:name") for as long as the block."""
-    server = grpc.aio.server(options=SERVER_OPTIONS)
-    rpc.add_IngestServicer_to_server(service, server)
-    server.add_insecure_port(address)
-    await server.start()
-    try:
-        yield
-    finally:
-        await server.stop(GRACE_SECONDS)
+def _status(ending: Exception) -> grpc.StatusCode:
+    return next(status for kind, status in _STATUS.items() if isinstance(ending, kind))

@@ -38,6 +38,7 @@ class _Shown:
     stream: bytes
     seq: int
     layout_id: bytes
+    taken_us: int
 
 
 class LivePublisher:
@@ -59,7 +60,10 @@ class LivePublisher:
         self._layouts: dict[bytes, bytes] = {}
         self._newest: dict[str, _Shown] = {}
         self._layouts_before = 0
-        self._forgetting = False
+        self._cleaning = False
+        # Machines that were forgotten since the start, and those of them that Redis was not told of.
+        self._forgotten: set[str] = set()
+        self._unsent_forgotten: set[str] = set()
         self._unsent_frames: dict[str, bytes] = {}
         self._unsent_hellos: dict[str, bytes] = {}
         self._unsent_layouts: dict[bytes, bytes] = {}
@@ -77,16 +81,42 @@ class LivePublisher:
             self._hellos[hello.machine] = self._unsent_hellos[hello.machine] = raw
             self._wake.set()
 
-    def frame(self, machine: str, stream: bytes, layout: Layout, frame: ingest_pb2.Frame, received_us: int) -> None:
-        """Show a frame, unless a newer one of its stream has been shown; `layout` is the one that it names."""
+    def frame(
+        self,
+        machine: str,
+        stream: bytes,
+        layout: Layout,
+        frame: ingest_pb2.Frame,
+        received_us: int,
+        skew_us: int = 0,
+        taken_us: int = 0,
+    ) -> None:
+        """Show a frame, unless a newer one has been shown; `layout` is the one that it names.
+
+        Within a stream seq says which is newer. Of two streams of a machine, one is an old one that is being replayed,
+        or two hosts have one name: there it is when the sample was taken by this hub's clock, `taken_us`, which holds
+        however wrong theirs are. 0 is older than all that is known.
+        """
         shown = self._newest.get(machine)
-        if shown and shown.stream == stream and shown.seq >= frame.seq:
+        if shown and not _is_newer(shown, stream, frame.seq, taken_us):
             return
-        self._newest[machine] = _Shown(stream, frame.seq, layout.id)
+        self._newest[machine] = _Shown(stream, frame.seq, layout.id, taken_us)
         if layout.id not in self._layouts:
             self._learn(layout)
-        live = bus_pb2.LiveFrame(machine=machine, stream=stream, received_us=received_us, frame=frame)
+        live = bus_pb2.LiveFrame(machine=machine, stream=stream, received_us=received_us, frame=frame, skew_us=skew_us)
         self._frames[machine] = self._unsent_frames[machine] = live.SerializeToString()
+        if machine in self._forgotten and (hello := self._hellos.get(machine)):
+            # Another aggregator that is told of it later takes the machine out of Redis again.
+            self._unsent_hellos[machine] = hello
+        self._wake.set()
+
+    def forget(self, machines: list[str]) -> None:
+        """Take machines out of live state. One that says hello or sends again is shown again."""
+        for machine in machines:
+            for known in (self._hellos, self._frames, self._newest, self._unsent_hellos, self._unsent_frames):
+                known.pop(machine, None)
+        self._forgotten.update(machines)
+        self._unsent_forgotten.update(machines)
         self._wake.set()
 
     def _learn(self, layout: Layout) -> None:
@@ -95,7 +125,7 @@ class LivePublisher:
             used = {shown.layout_id for shown in self._newest.values()}
             self._layouts = {one: raw for one, raw in self._layouts.items() if one in used}
             self._layouts_before = len(self._layouts)
-            self._forgetting = True
+            self._cleaning = True
             self._unsend()
 
     def event(self, fields: dict[str, object]) -> None:
@@ -154,8 +184,9 @@ class LivePublisher:
         frames, self._unsent_frames = self._unsent_frames, {}
         hellos, self._unsent_hellos = self._unsent_hellos, {}
         layouts, self._unsent_layouts = self._unsent_layouts, {}
+        forgotten, self._unsent_forgotten = self._unsent_forgotten, set()
         events, self._events = self._events, []
-        forgetting, self._forgetting = self._forgetting, False
+        cleaning, self._cleaning = self._cleaning, False
         self._n += 1
         batch = bus_pb2.LiveBatch(
             epoch=self._epoch,
@@ -163,11 +194,16 @@ class LivePublisher:
             frames=frames.values(),
             hellos=hellos.values(),
             layouts=layouts.values(),
+            forgotten=forgotten,
         )
         async with self._redis.pipeline(transaction=True) as pipe:
-            if forgetting:
+            if cleaning:
                 # Without the generation every aggregator tells again what it knows, and so all that is in use.
                 pipe.delete(bus.LAYOUTS, bus.GENERATION)
+            if forgotten:
+                pipe.hdel(bus.HELLOS, *forgotten)
+                pipe.hdel(bus.FRAMES, *forgotten)
+                pipe.sadd(bus.FORGOTTEN, *forgotten)
             for name, fields in ((bus.LAYOUTS, layouts), (bus.HELLOS, hellos), (bus.FRAMES, frames)):
                 if fields:
                     pipe.hset(name, items=[part for pair in fields.items() for part in pair])
@@ -182,9 +218,10 @@ class LivePublisher:
                 generation = (await pipe.execute())[-1]
             except (RedisError, OSError):
                 self._events = [*events, *self._events][-MAX_EVENTS:]
-                self._forgetting |= forgetting
+                self._unsent_forgotten |= forgotten
+                self._cleaning |= cleaning
                 raise
-        self._is_here(generation, told_all=forgetting)
+        self._is_here(generation, told_all=cleaning)
 
     def _is_here(self, generation: bytes, told_all: bool) -> None:
         """Redis has taken a flush; if it has lost the ones before, everything is unsent again."""
@@ -197,6 +234,10 @@ class LivePublisher:
                 self._emptied()
             self._unsend()
         self._generation = generation
+
+
+def _is_newer(shown: _Shown, stream: bytes, seq: int, taken_us: int) -> bool:
+    return seq > shown.seq if stream == shown.stream else taken_us >= shown.taken_us
 
 
 def _text(raw: bytes | str) -> str:
