@@ -60,6 +60,7 @@ class FleetPublisher:
         frames: Sequence[bus_pb2.LiveFrame] = (),
         hellos: Sequence[ingest_pb2.Hello] = (),
         layouts: Sequence[Layout] = (),
+        forgotten: Sequence[str] = (),
     ) -> None:
         self.n += 1
         messages = [layout_to_wire(layout) for layout in layouts]
@@ -69,8 +70,13 @@ class FleetPublisher:
             frames=[frame.SerializeToString() for frame in frames],
             hellos=[hello.SerializeToString() for hello in hellos],
             layouts=[message.SerializeToString() for message in messages],
+            forgotten=forgotten,
         )
         with self.redis.pipeline(transaction=True) as pipe:
+            if forgotten:
+                pipe.hdel(bus.HELLOS, *forgotten)
+                pipe.hdel(bus.FRAMES, *forgotten)
+                pipe.sadd(bus.FORGOTTEN, *forgotten)
             for message in messages:
                 pipe.hset(bus.LAYOUTS, message.id, message.SerializeToString())
             for hello in hellos:
@@ -137,10 +143,44 @@ class HistoryWriter:
         return number
 
     def frame(self, machine: int, layout: int, time: float, values: Sequence[float], stream: int = 1) -> None:
-        """A sample at `time`, in seconds since 1970."""
+        """A sample at `time`, in seconds since 1970, that is not rolled up yet."""
+        self.connection.execute(
+            "UPDATE tiers SET claimed = least(claimed, early), done = least(done, early)"
+            " FROM date_trunc('hour', to_timestamp(%s), 'UTC') AS early WHERE done > early",
+            (time,),
+        )
         self.connection.execute(
             "INSERT INTO frames (time, machine, stream, layout, values) VALUES (to_timestamp(%s), %s, %s, %s, %s)",
             (time, machine, stream, layout, list(map(float, values))),
+        )
+
+    def stream(self, machine: int, newest: float | None = None) -> tuple[int, bytes]:
+        """A stream that moved just now, up to a frame of that time; the number of its row, and its name."""
+        name = secrets.token_bytes(16)
+        number = self._id(
+            "INSERT INTO streams (stream, machine, durable_seq, durable_time) VALUES (%s, %s, 1, to_timestamp(%s))"
+            " RETURNING id",
+            name,
+            machine,
+            newest,
+        )
+        return number, name
+
+    def gap(
+        self, machine: int, stream: int, first: int, last: int, reason: str, start: float | None, end: float | None
+    ) -> None:
+        """Frames that are lost, between frames of these times."""
+        self.connection.execute(
+            "INSERT INTO gaps (machine, stream, first_seq, last_seq, reason, from_time, to_time)"
+            " VALUES (%s, %s, %s, %s, %s, to_timestamp(%s), to_timestamp(%s))",
+            (machine, stream, first, last, reason, start, end),
+        )
+
+    def reject(self, machine: int, stream: int, seq: int, reason: str, time_us: int) -> None:
+        """A frame that was refused just now."""
+        self.connection.execute(
+            "INSERT INTO rejects (machine, stream, seq, reason, time_us, values) VALUES (%s, %s, %s, %s, %s, '{1,2}')",
+            (machine, stream, seq, reason, time_us),
         )
 
     def event(self, kind: str, machine: str | None, message: str, **fields: object) -> int:

@@ -16,10 +16,10 @@ START = 1_700_000_000  # a multiple of 5, 10, 100 and 1000
 HISTORY = "/api/machines/web1/history"
 
 
-async def test_samples_sparser_than_points_are_returned_as_they_are_with_null_where_none_is(
+async def test_a_bucket_holds_what_was_read_in_it_and_null_where_nothing_was(
     gateway: RunningGateway, writer: HistoryWriter
 ) -> None:
-    machine, layout = writer.machine("web1"), writer.layout(LAYOUT)
+    machine, layout = writer.machine("web1", interval=2.5), writer.layout(LAYOUT)
     for number in (0, 1, 3):
         writer.frame(machine, layout, START + 5 * number + 0.001, [number + 0.1, 1, 2, 3])
     answer = await gateway.get(f"{HISTORY}?metric=cpu.percent&from={START}&to={START + 25}")
@@ -32,9 +32,23 @@ async def test_samples_sparser_than_points_are_returned_as_they_are_with_null_wh
         "from": START,
         "to": START + 25,
         "step_seconds": 5.0,
+        "tiers": [{"tier": "raw", "from": START, "to": START + 25}],
+        "gaps": [],
         "times": [START, START + 5, START + 10, START + 15, START + 20],
         "series": [{"instance": "", "min": values, "mean": values, "max": values}],
     }
+
+
+async def test_samples_on_either_side_of_an_edge_leave_no_bucket_empty(
+    gateway: RunningGateway, writer: HistoryWriter
+) -> None:
+    machine, layout = writer.machine("web1"), writer.layout(LAYOUT)
+    for number in range(1, 25):
+        jitter = 0.01 if number % 2 else -0.01
+        writer.frame(machine, layout, START + 5 * number + jitter, [number, 1, 2, 3])
+    answer = await gateway.get(f"{HISTORY}?metric=cpu.percent&from={START}&to={START + 120}")
+    assert answer["step_seconds"] == 10.0
+    assert None not in answer["series"][0]["mean"]
 
 
 async def test_denser_samples_become_min_mean_and_max_by_bucket_and_what_was_not_read_does_not_count(
@@ -52,7 +66,7 @@ async def test_denser_samples_become_min_mean_and_max_by_bucket_and_what_was_not
 async def test_a_series_keeps_its_name_while_its_place_changes_from_layout_to_layout(
     gateway: RunningGateway, writer: HistoryWriter
 ) -> None:
-    machine = writer.machine("web1")
+    machine = writer.machine("web1", interval=2.5)
     before, after = writer.layout(LAYOUT), writer.layout(OTHER_LAYOUT)
     writer.frame(machine, before, START, [10, 1, 2, 40])
     writer.frame(machine, after, START + 5, [99, 41, 70, 20])
@@ -65,7 +79,7 @@ async def test_a_series_keeps_its_name_while_its_place_changes_from_layout_to_la
 async def test_a_metric_that_was_redeclared_is_one_series_with_the_newest_meaning(
     gateway: RunningGateway, writer: HistoryWriter
 ) -> None:
-    machine = writer.machine("web1")
+    machine = writer.machine("web1", interval=2.5)
     redeclared = Metric("cpu.percent", Unit.PERCENT, Kind.GAUGE, "Other words")
     for number, metric in enumerate((CPU, redeclared)):
         writer.frame(machine, writer.layout(Layout((Series(metric),))), START + 5 * number, [number])
@@ -116,7 +130,7 @@ async def test_without_a_range_it_is_the_last_hour(gateway: RunningGateway, writ
 async def test_a_known_metric_without_samples_in_the_range_has_times_and_no_series(
     gateway: RunningGateway, writer: HistoryWriter
 ) -> None:
-    writer.frame(writer.machine("web1"), writer.layout(LAYOUT), START, [1, 2, 3, 4])
+    writer.frame(writer.machine("web1", interval=2.5), writer.layout(LAYOUT), START, [1, 2, 3, 4])
     answer = await gateway.get(f"{HISTORY}?metric=cpu.percent&from={START - 100}&to={START - 50}")
     assert (len(answer["times"]), answer["series"], answer["unit"]) == (10, [], "percent")
 
@@ -170,6 +184,9 @@ async def test_a_metric_that_only_older_frames_have_is_found_in_their_range(
         ("metric=cpu.percent&from=yesterday", "from"),
         ("metric=cpu.percent&from=", "from"),
         ("metric=cpu.percent&instance=%00", "instance"),
+        ("metric=cpu.percent&stream=", "stream"),
+        ("metric=cpu.percent&stream=" + "0" * 31, "stream"),
+        ("metric=cpu.percent&stream=" + "0" * 31 + "g", "stream"),
         ("metric=cpu.percent&instance=" + "x" * 600, "instance"),
     ],
 )

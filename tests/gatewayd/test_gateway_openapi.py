@@ -37,6 +37,7 @@ def test_the_parameters_of_a_path_are_those_of_its_route() -> None:
         ("/api/machines", (api.machines, parameters.metric_names)),
         ("/api/machines/{machine}/history", (history.history, parameters.history_request)),
         ("/api/events", (api.events,)),
+        ("/api/rejects", (api.rejects,)),
         ("/api/alerts", (api.alerts,)),
         ("/api/metrics", (api.metrics,)),
         ("/api/machines/{machine}/metrics", (api.machine_metrics,)),
@@ -103,7 +104,11 @@ async def test_answers_are_as_described(
 ) -> None:
     publisher.show("web1", [1, 2, 3, 4], os="NixOS")
     publisher.publish(hellos=[publisher.hello("new")])
-    writer.frame(writer.machine("web1"), writer.layout(LAYOUT), time.time() - 60, [1, 2, 3, 4])
+    machine = writer.machine("web1")
+    writer.frame(machine, writer.layout(LAYOUT), time.time() - 60, [1, 2, 3, 4])
+    stream, _ = writer.stream(machine)
+    writer.gap(machine, stream, 1, 5, "shed", None, time.time() - 90)
+    writer.reject(machine, stream, 7, "no", -(2**63))
     writer.event("machine.new", None, "new")
     writer.alert("hot", "web1", "firing", 1.0, threshold=None)
     await gateway.knows("web1")
@@ -119,7 +124,7 @@ async def test_answers_are_as_described(
             answer = await gateway.get(asked.get(path, path))
             assert fault(answer, content["application/json"]["schema"], path) is None
             compared += 1
-    assert compared == 8
+    assert compared == 9
     problem = await gateway.get("/api/events?limit=0", status=400)
     assert fault(problem, {"$ref": "#/components/schemas/Problem"}) is None
 

@@ -75,9 +75,13 @@ async def test_a_database_without_the_schema_is_down_and_says_who_makes_it(
 @pytest.mark.parametrize(
     ("facts", "detail"),
     [
-        (ServerFacts("18.0", None, None, 2), "PostgreSQL 18.0, plain"),
-        (ServerFacts("15.14 (Debian 15.14-1)", None, None, 3), "PostgreSQL 15.14, plain"),
-        (ServerFacts("17.2", "2.19.3", "apache", 2), "TimescaleDB 2.19.3 (apache) on PostgreSQL 17.2"),
+        (ServerFacts("18.0", None, None, 2), "PostgreSQL 18.0 without TimescaleDB"),
+        (ServerFacts("15.14 (Debian 15.14-1)", None, None, 3), "PostgreSQL 15.14 without TimescaleDB"),
+        (ServerFacts("17.2", "2.19.3", "apache", 2), "TimescaleDB 2.19.3, Apache edition, on PostgreSQL 17.2"),
+        (
+            ServerFacts("17.2 (Debian 17.2-1)", "2.19.3", "timescale", 2),
+            "TimescaleDB 2.19.3, Community edition, on PostgreSQL 17.2",
+        ),
     ],
 )
 def test_the_edition_is_said(facts: ServerFacts, detail: str) -> None:

@@ -196,6 +196,17 @@ def test_an_empty_fleet_says_how_to_add_a_machine(browser: Browser, dashboard_sy
     page.context.close()
 
 
+def test_a_forgotten_machine_leaves_the_page_without_a_reload(browser: Browser, dashboard_system: WholeSystem) -> None:
+    gone: dict[str, object] = {"type": "forgotten", "machines": ["odd"]}
+    page = scripted_page(browser, dashboard_system.url, snapshot(machine("up")), gone)
+    expect(page.locator("#fleet-empty")).to_be_visible()
+    expect(page.locator("[data-machine=odd]")).to_have_count(0)
+    page.context.close()
+    page = scripted_page(browser, f"{dashboard_system.url}/?machine=odd", snapshot(machine("up")), gone)
+    expect(page.locator("#machine-unknown")).to_be_visible()
+    page.context.close()
+
+
 def test_a_silent_machine_says_for_how_long(browser: Browser, dashboard_system: WholeSystem) -> None:
     page = scripted_page(browser, dashboard_system.url, snapshot(machine("silent", 754)))
     expect(page.locator("[data-machine=odd] .state")).to_have_text("silent 12 min")

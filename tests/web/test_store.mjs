@@ -77,6 +77,24 @@ test("a machine that a full snapshot no longer has is forgotten, the others stay
   assert.equal(store.machines.get("b"), kept);
 });
 
+test("a machine that was forgotten goes at once, and comes back as a new one", () => {
+  const { store, changes, flush } = makeStore();
+  store.receive(snapshot(entry("a"), entry("b")));
+  store.watch("a");
+  const before = store.machines.get("a");
+  store.receive(frames(frame("a", 105)));
+  flush();
+  store.receive({ type: "forgotten", machines: ["a", "never"] });
+  store.receive(frames(frame("a", 110)));
+  assert.deepEqual([...store.machines.keys()], ["b"]);
+  assert.equal(store.frames.length, 0);
+  flush();
+  assert.deepEqual([changes.at(-1).membership, [...changes.at(-1).machines]], [true, []]);
+  store.receive({ type: "machine", ...entry("a", 200) });
+  assert.notEqual(store.machines.get("a"), before);
+  assert.equal(store.machines.get("a").cpuTrace.length, 1);
+});
+
 test("while one machine is watched a snapshot of it does not forget the others", () => {
   const { store } = makeStore();
   store.receive(snapshot(entry("a"), entry("b")));

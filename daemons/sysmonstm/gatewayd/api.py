@@ -11,6 +11,7 @@ from sysmonstm.bus import Machine
 from sysmonstm.gatewayd import openapi, parameters
 from sysmonstm.gatewayd.keys import GATEWAY
 from sysmonstm.gatewayd.live import Hub
+from sysmonstm.gatewayd.queries import RejectRow
 from sysmonstm.gatewayd.texts import describe_metric, number
 
 
@@ -32,6 +33,7 @@ def _machine(hub: Hub, name: str, metrics: tuple[str, ...] | None) -> dict[str, 
         "state": hub.state(name),
         "time": machine.frame.frame.time_us / 1e6 if machine.frame else None,
         "received": machine.frame.received_us / 1e6 if machine.frame else None,
+        "skew_seconds": machine.frame.skew_us / 1e6 if machine.frame else None,
         "interval_seconds": number(machine.hello.interval_seconds),
         "agent_version": machine.hello.agent_version,
         "facts": dict(machine.hello.facts),
@@ -107,6 +109,22 @@ async def events(request: web.Request) -> web.Response:
         parameters.whole_number(query, "limit", parameters.DEFAULT_EVENTS, parameters.MAX_EVENTS),
     )
     return _answer({"events": [row._asdict() | {"time": row.time.timestamp()} for row in rows]})
+
+
+async def rejects(request: web.Request) -> web.Response:
+    """Samples that were refused and kept apart, newest first."""
+    query = request.query
+    rows = await request.app[GATEWAY].database.rejects(
+        parameters.text(query, "machine"),
+        parameters.whole_number(query, "limit", parameters.DEFAULT_REJECTS, parameters.MAX_REJECTS),
+    )
+    return _answer({"rejects": [_reject(row) for row in rows]})
+
+
+def _reject(row: RejectRow) -> dict[str, object]:
+    times = {"received": row.received.timestamp(), "time": row.time_us / 1e6}
+    described = {"machine": row.machine, "stream": row.stream.hex(), "seq": row.seq, "reason": row.reason}
+    return described | times | {"values": row.values}
 
 
 async def health(_: web.Request) -> web.Response:

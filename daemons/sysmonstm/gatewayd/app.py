@@ -17,6 +17,7 @@ ROUTES = (
     web.get("/api/metrics", api.metrics),
     web.get("/api/alerts", api.alerts),
     web.get("/api/events", api.events),
+    web.get("/api/rejects", api.rejects),
     web.get("/api/openapi.json", api.description),
     web.get("/health", api.health),
     web.get("/ready", api.ready),

@@ -15,8 +15,8 @@ from aiohttp.typedefs import Middleware
 from sysmonstm import logs
 from sysmonstm.gatewayd import parameters, problem
 from sysmonstm.gatewayd.live import Counts
+from sysmonstm.gatewayd.pool import DatabaseError
 from sysmonstm.gatewayd.problem import ProblemError
-from sysmonstm.gatewayd.queries import DatabaseError
 
 log = logs.logger(__name__)
 

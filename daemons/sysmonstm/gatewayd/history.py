@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from json import dumps
 
 from aiohttp import web
@@ -15,11 +14,8 @@ from sysmonstm.gatewayd.buckets import Buckets
 from sysmonstm.gatewayd.keys import GATEWAY
 from sysmonstm.gatewayd.parameters import HistoryRequest
 from sysmonstm.gatewayd.problem import not_found
-from sysmonstm.gatewayd.queries import History, Reading
+from sysmonstm.gatewayd.queries import GapRow, History, SeriesRow, TierRow
 from sysmonstm.wire import MAX_TEXT, json_values
-
-EPOCH = datetime.fromtimestamp(0, UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 
 async def history(request: web.Request) -> web.Response:
@@ -30,8 +26,8 @@ async def history(request: web.Request) -> web.Response:
     machine = await database.machine(name)
     if machine is None:
         raise parameters.unknown_machine(name)
-    chosen = buckets.choose(asked.from_us, asked.to_us, asked.points, machine.interval_us)
-    found = await database.history(machine, asked, chosen)
+    chosen = buckets.choose(asked.from_us, asked.to_us, asked.points, machine.interval_us, machine.tiers)
+    found = await database.history(name, machine, asked, chosen)
     if found is None:
         raise not_found("metric", f"{name} has no metric {asked.metric[:MAX_TEXT]!r}; /api/metrics lists what there is")
     return web.Response(text=_text(name, asked, chosen, found), content_type="application/json")
@@ -47,23 +43,33 @@ def _text(machine: str, asked: HistoryRequest, chosen: Buckets, found: History) 
             "from": asked.from_us / 1e6,
             "to": asked.to_us / 1e6,
             "step_seconds": chosen.step_us / 1e6,
+            "tiers": [_tier(one) for one in found.tiers],
+            "gaps": [_gap(one) for one in found.gaps],
             "times": chosen.times(),
         }
     )
-    return f'{head[:-1]},"series":[{",".join(_series(found.readings, chosen))}]}}'
+    return f'{head[:-1]},"series":[{",".join(_series(found.series, chosen))}]}}'
 
 
-def _series(readings: Iterable[Reading], chosen: Buckets) -> Iterable[str]:
-    """Each instance's arrays as JSON text, in the order of their names."""
-    by_instance: dict[str, list[Reading]] = {}
-    for reading in readings:
-        by_instance.setdefault(reading.instance, []).append(reading)
-    for instance, own in sorted(by_instance.items()):
-        low, mean, high = ([math.nan] * chosen.count for _ in range(3))
-        for reading in own:
-            if reading.mean is None or reading.minimum is None or reading.maximum is None:
-                continue
-            position = chosen.position((reading.bucket - EPOCH) // MICROSECOND)
-            low[position], mean[position], high[position] = reading.minimum, reading.mean, reading.maximum
-        arrays = f'"min":{json_values(low)},"mean":{json_values(mean)},"max":{json_values(high)}'
-        yield f'{{"instance":{dumps(instance)},{arrays}}}'
+def _tier(row: TierRow) -> dict[str, object]:
+    return {"tier": row.tier, "from": row.start.timestamp(), "to": row.end.timestamp()}
+
+
+def _gap(row: GapRow) -> dict[str, object]:
+    start, end = (one and one.timestamp() for one in (row.start, row.end))
+    return {"from": start, "to": end, "frames": row.frames, "reason": row.reason}
+
+
+def _series(rows: Iterable[SeriesRow], chosen: Buckets) -> Iterable[str]:
+    """Each instance's arrays as JSON text."""
+    for row in rows:
+        arrays = (_spread(row.buckets, numbers, chosen.count) for numbers in (row.minima, row.means, row.maxima))
+        low, mean, high = map(json_values, arrays)
+        yield f'{{"instance":{dumps(row.instance)},"min":{low},"mean":{mean},"max":{high}}}'
+
+
+def _spread(buckets: list[int], numbers: list[float], count: int) -> list[float]:
+    spread = [math.nan] * count
+    for bucket, one in zip(buckets, numbers, strict=True):
+        spread[bucket] = one
+    return spread

@@ -23,7 +23,7 @@ MAX_CLIENTS = 1000
 # With more than this unsent, a snapshot says it shorter.
 MAX_NOTICES = 1000
 # The types of message that a snapshot makes needless.
-IN_SNAPSHOT = frozenset({"layout", "machine", "state", "live"})
+IN_SNAPSHOT = frozenset({"layout", "machine", "state", "live", "forgotten"})
 
 log = logs.logger(__name__)
 
@@ -71,6 +71,13 @@ class Client:
             del self.notices[next(iter(self.notices))]
             self.counts.websocket_events_lost += 1
         self.wake.set()
+
+    def forget(self, name: str) -> None:
+        """Have it told that a machine is no more, instead of what it has yet to be told of it."""
+        self.frames.pop(name, None)
+        for kind in ("machine", "state", "forgotten"):
+            self.notices.pop((kind, name), None)
+        self.notify("forgotten", name, message("forgotten", machines=[name]))
 
     def resync(self) -> None:
         """Have a snapshot sent instead of all that it will say."""
@@ -186,6 +193,8 @@ class Hub:
 
     def _change(self, changes: Changes) -> None:
         self.heard_at = time.monotonic()
+        for name in changes.forgotten:
+            self._forget(name)
         names = [frame.machine for frame in changes.frames]
         for hello in changes.hellos:
             self._introduce(hello.machine)
@@ -195,6 +204,13 @@ class Hub:
             samples = {name: self._texts.frame(name) for name in names}
             for client in self.clients:
                 self._offer(client, samples)
+
+    def _forget(self, name: str) -> None:
+        """Everybody is told, whatever they subscribed to: who did not ask for it now may have it from before."""
+        self._states.pop(name, None)
+        self._texts.forget_machine(name)
+        for client in self.clients:
+            client.forget(name)
 
     def _introduce(self, name: str) -> None:
         state = self._states[name] = self.state(name)

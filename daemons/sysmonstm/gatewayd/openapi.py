@@ -61,7 +61,7 @@ OPERATIONS = (
     ),
     Operation(
         "/api/machines/{machine}/history",
-        "Min, mean and max of a metric in buckets of time",
+        "Min, mean and max of a metric in buckets of time, from which tier each part of it is, and what is lost in it",
         reference("History"),
         (
             NAME,
@@ -71,9 +71,10 @@ OPERATIONS = (
             Parameter("to", "Seconds since 1970, or ISO 8601; now if not given", TIME),
             Parameter(
                 "points",
-                "How many buckets at most; none is narrower than the machine's interval",
+                "How many buckets at most; none is narrower than two of the machine's intervals, or than what is kept",
                 _whole(parameters.DEFAULT_POINTS, parameters.MAX_POINTS),
             ),
+            Parameter("stream", "Only this stream, as 32 hexadecimal digits; all together if not given", TEXT),
         ),
         (400, 404, 503),
     ),
@@ -103,6 +104,16 @@ OPERATIONS = (
         ),
         (400, 503),
     ),
+    Operation(
+        "/api/rejects",
+        "Samples that were refused and kept apart, newest first",
+        {"type": "object", "properties": {"rejects": array(reference("Reject"))}, "required": ["rejects"]},
+        (
+            Parameter("machine", "Only of this machine", TEXT),
+            Parameter("limit", "How many at most", _whole(parameters.DEFAULT_REJECTS, parameters.MAX_REJECTS)),
+        ),
+        (400, 503),
+    ),
     Operation("/api/openapi.json", "This description", {"type": "object"}, (), (400,)),
     Operation("/health", "The process answers", reference("Health")),
     Operation("/ready", "Each dependency and its state; 503 if one that is needed is down", reference("Ready")),
@@ -119,6 +130,7 @@ OPERATIONS = (
         "/ws",
         "WebSocket: a snapshot, then changes, as JSON text. Send "
         '{"type":"subscribe","machines":["web1"]} for some machines only, null for all; a new snapshot follows. '
+        '{"type":"forgotten","machines":["old1"]} names machines that are no more, subscribed to or not. '
         '{"type":"beat","time":…} comes every 5 s, whatever happens',
         TEXT,
         (),

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 
 from sysmonstm.gatewayd.problem import ProblemError, bad_parameter, not_found
 from sysmonstm.metric import METRIC_NAME
-from sysmonstm.wire import MACHINE_NAME, MAX_TEXT
+from sysmonstm.wire import MACHINE_NAME, MAX_TEXT, STREAM_BYTES
 
 DEFAULT_POINTS = 500
 MAX_POINTS = 5000
 DEFAULT_EVENTS = 100
 MAX_EVENTS = 1000
+DEFAULT_REJECTS = 100
+MAX_REJECTS = 1000
 DEFAULT_RANGE_US = 3_600_000_000
 # What a bigint holds.
 MAX_ID = 2**63 - 1
@@ -22,6 +24,7 @@ EARLIEST_US = 0
 LATEST_US = 4_102_444_800_000_000  # 2100-01-01
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,100}")
+_STREAM = re.compile(rf"[0-9a-fA-F]{{{2 * STREAM_BYTES}}}")
 _SECONDS = re.compile(r"-?[0-9]{1,20}(\.[0-9]{0,20})?")
 
 Query = Mapping[str, str]
@@ -29,13 +32,14 @@ Query = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class HistoryRequest:
-    """A question to /history. Times in microseconds since 1970; `instance` None is every instance."""
+    """A question to /history. Times in microseconds since 1970; None is every instance, and every stream."""
 
     metric: str
     instance: str | None
     from_us: int
     to_us: int
     points: int
+    stream: bytes | None = None
 
 
 def only(given: Iterable[str], known: Container[str]) -> None:
@@ -74,7 +78,7 @@ def history_request(query: Query, now_us: int) -> HistoryRequest:
     if from_us >= to_us:
         raise bad_parameter("from", "the range is empty: 'from' must be earlier than 'to'")
     points = whole_number(query, "points", DEFAULT_POINTS, MAX_POINTS)
-    return HistoryRequest(metric, text(query, "instance"), from_us, to_us, points)
+    return HistoryRequest(metric, text(query, "instance"), from_us, to_us, points, _stream(text(query, "stream")))
 
 
 def metric_names(query: Query) -> tuple[str, ...] | None:
@@ -104,6 +108,12 @@ def text(query: Query, name: str) -> str | None:
     if given is not None and (len(given) > MAX_TEXT or not given.isprintable()):
         raise bad_parameter(name, f"'{name}' has at most {MAX_TEXT} characters, all of them printable")
     return given
+
+
+def _stream(given: str | None) -> bytes | None:
+    if given is not None and not _STREAM.fullmatch(given):
+        raise bad_parameter("stream", f"'stream' is {2 * STREAM_BYTES} hexadecimal digits")
+    return None if given is None else bytes.fromhex(given)
 
 
 def _time(query: Query, name: str, default_us: int) -> int:

@@ -1,59 +1,63 @@
-"""Everything that the gateway asks PostgreSQL; it only ever reads.
-
-A query that the server does not answer in time is cut off at the socket: to be cancelled it would need the server.
-"""
+"""Everything that the gateway asks PostgreSQL; it only ever reads."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import os
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-import psycopg
-from psycopg import AsyncConnection, errors
-from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
-
-from sysmonstm.config import UserError
-from sysmonstm.gatewayd.buckets import Buckets
+from sysmonstm.gatewayd.buckets import Buckets, Tier
 from sysmonstm.gatewayd.parameters import HistoryRequest
+from sysmonstm.gatewayd.pool import Pool
 
-STATEMENT_SECONDS = 5.0
-# Only a server that hangs lets a statement take longer than its own limit.
-HANGING_SECONDS = 7.0
-CONNECT_SECONDS = 2.0
 POOL_SIZE = 4
+MAX_GAPS = 1000
 
 MACHINE = "SELECT id, interval_seconds FROM machines WHERE name = %s"
 
-METRIC_IDS = "SELECT id FROM metrics WHERE name = %s"
+# Minus infinity is a time that Python has no words for.
+KEPT = """
+SELECT (extract(epoch FROM step) * 1000000)::bigint, extract(epoch FROM kept_from)::double precision * 1000000
+FROM tiers
+"""
 
-# A series keeps its name while its place changes from layout to layout. OFFSET 0 takes the value out of the array
-# before rows are sorted; without it whole arrays are.
+# One row for each instance: thousands of rows cost more to receive than to find.
 HISTORY = """
-SELECT date_bin(%(step)s, f.time, %(start)s) AS bucket, s.instance, max(s.metric),
-    min(reading.value), avg(reading.value), max(reading.value)
-FROM frames f
-JOIN series s ON s.layout = f.layout AND s.metric = ANY(%(metrics)s::integer[])
-    AND (%(instance)s::text IS NULL OR s.instance = %(instance)s)
-CROSS JOIN LATERAL (SELECT NULLIF(f.values[s.position], 'NaN'::real) AS value OFFSET 0) reading
-WHERE f.machine = %(machine)s AND f.time >= %(from)s AND f.time < %(to)s
-GROUP BY bucket, s.instance
+SELECT instance, max(unit), array_agg(round(date_part('epoch', time - %(start)s) * 1000000 / %(step_us)s)::integer),
+    array_agg(min), array_agg(mean), array_agg(max)
+FROM history(%(name)s, %(metric)s, %(from)s, %(to)s, %(step)s, %(instance)s, %(stream)s, %(start)s)
+WHERE count > 0 GROUP BY instance ORDER BY instance COLLATE "C"
 """
 
-NEWEST_METRIC = """
-SELECT max(s.metric) FROM series s
-WHERE s.metric = ANY(%(metrics)s::integer[])
-    AND s.layout = (SELECT layout FROM frames WHERE machine = %(machine)s ORDER BY time DESC LIMIT 1)
+TIERS = 'SELECT tier, "from", "to" FROM history_tiers(%(from)s, %(to)s, %(step)s)'
+
+# What the metric has ever meant, what this machine means by it now first.
+MEANINGS = """
+SELECT metrics.unit, metrics.kind, now.metric IS NOT NULL
+FROM metrics LEFT JOIN (
+    SELECT DISTINCT metric FROM series WHERE layout = coalesce(
+        (SELECT layout FROM frames WHERE machine = %(machine)s ORDER BY time DESC LIMIT 1),
+        (SELECT layout FROM minutes WHERE machine = %(machine)s ORDER BY time DESC LIMIT 1),
+        (SELECT layout FROM hours WHERE machine = %(machine)s ORDER BY time DESC LIMIT 1))) AS now
+    ON now.metric = metrics.id
+WHERE metrics.name = %(metric)s ORDER BY 3 DESC, metrics.id DESC
 """
 
-METRIC = "SELECT unit, kind FROM metrics WHERE id = %s"
+# What is known of a gap's time may be one end only, or just when it was heard of.
+GAPS = """
+SELECT from_time, to_time, last_seq - first_seq + 1, reason
+FROM gaps JOIN streams ON streams.id = gaps.stream
+WHERE gaps.machine = %(machine)s AND (%(stream)s::bytea IS NULL OR streams.stream = %(stream)s)
+    AND coalesce(from_time, to_time, noted) < %(to)s AND coalesce(to_time, from_time, noted) >= %(from)s
+ORDER BY coalesce(from_time, to_time, noted) DESC, first_seq DESC LIMIT %(most_gaps)s
+"""
+
+REJECTS = """
+SELECT machines.name, streams.stream, seq, received, reason, time_us, cardinality(values)
+FROM rejects JOIN machines ON machines.id = rejects.machine JOIN streams ON streams.id = rejects.stream
+WHERE %(machine)s::text IS NULL OR machines.name = %(machine)s
+ORDER BY received DESC, seq DESC LIMIT %(limit)s
+"""
 
 EVENTS = """
 SELECT id, time, kind, severity, machine, message, fields FROM events
@@ -77,36 +81,64 @@ SELECT current_setting('server_version'), current_setting('timescaledb.license',
 SCHEMA_VERSION = "SELECT coalesce(max(version), 0) FROM schema_migrations"
 
 
-class DatabaseError(Exception):
-    """PostgreSQL has no answer for now; the sentence says why and what may help."""
+class SeriesRow(NamedTuple):
+    """What one instance read: where it read something the number of the bucket, least, mean and greatest."""
 
-
-class Reading(NamedTuple):
-    """What one series read within one bucket; None where it read nothing."""
-
-    bucket: datetime
     instance: str
-    metric: int
-    minimum: float | None
-    mean: float | None
-    maximum: float | None
+    unit: str
+    buckets: list[int]
+    minima: list[float]
+    means: list[float]
+    maxima: list[float]
 
 
 @dataclass(frozen=True, slots=True)
 class MachineRow:
-    """A machine that history knows."""
+    """A machine that history knows, and how finely that is kept."""
 
     id: int
     interval_us: int
+    tiers: tuple[Tier, ...]
+
+
+class TierRow(NamedTuple):
+    """Which tier tells of this part of a range."""
+
+    tier: str
+    start: datetime
+    end: datetime
+
+
+class GapRow(NamedTuple):
+    """Frames that are lost for good. The times are of the frames before and after it, None where not known."""
+
+    start: datetime | None
+    end: datetime | None
+    frames: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a metric of a machine read, by bucket and instance; its unit and kind as it last declared them."""
+    """What a metric of a machine read, by instance; its unit and kind; where that is from; what is lost."""
 
     unit: str
     kind: str
-    readings: list[Reading]
+    series: list[SeriesRow]
+    tiers: list[TierRow]
+    gaps: list[GapRow]
+
+
+class RejectRow(NamedTuple):
+    """A frame that was refused. `time_us` is by its machine's clock, in microseconds since 1970, perhaps absurd."""
+
+    machine: str
+    stream: bytes
+    seq: int
+    received: datetime
+    reason: str
+    time_us: int
+    values: int
 
 
 class EventRow(NamedTuple):
@@ -146,145 +178,88 @@ class ServerFacts:
     schema: int | None
 
 
-class Database:
-    """A small pool of connections, made when they are first needed."""
-
-    def __init__(self, url: str, size: int = POOL_SIZE) -> None:
-        try:
-            conninfo_to_dict(url)
-        except psycopg.ProgrammingError:
-            # Its own words may quote a password.
-            raise UserError(
-                "TIMESCALE_URL has a setting that libpq does not know; those are in PostgreSQL's manual, 34.1.2"
-            ) from None
-        # It warns at each attempt for as long as the server is away; /ready and one line of ours say it.
-        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-        self._pool = AsyncConnectionPool(
-            url,
-            min_size=0,
-            max_size=size,
-            open=False,
-            timeout=CONNECT_SECONDS,
-            # Longer, and it backs off for minutes while requests wait.
-            reconnect_timeout=CONNECT_SECONDS,
-            kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS, "application_name": "sysmon-gatewayd"},
-            configure=_configure,
-            check=_check,
-        )
-
-    async def open(self) -> None:
-        """Allow connections; none is made yet."""
-        await self._pool.open(wait=False)
-
-    async def close(self) -> None:
-        """Close the connections, and do not wait for a server that hangs."""
-        await self._pool.close(timeout=0.5)
+class Database(Pool):
+    """The questions, each on a connection of its own."""
 
     async def machine(self, name: str) -> MachineRow | None:
         """The machine of this name."""
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             row = await (await connection.execute(MACHINE, (name,))).fetchone()
-        return MachineRow(row[0], round(row[1] * 1e6)) if row else None
+            tiers = await (await connection.execute(KEPT)).fetchall()
+        return MachineRow(row[0], round(row[1] * 1e6), tuple(Tier(*tier) for tier in tiers)) if row else None
 
-    async def history(self, machine: MachineRow, request: HistoryRequest, buckets: Buckets) -> History | None:
+    async def history(
+        self, name: str, machine: MachineRow, request: HistoryRequest, buckets: Buckets
+    ) -> History | None:
         """What the machine's metric read in these buckets; None if it has no such metric."""
-        async with self._connection() as connection:
-            ids = [row[0] for row in await (await connection.execute(METRIC_IDS, (request.metric,))).fetchall()]
-            arguments = {
-                "machine": machine.id,
-                "metrics": ids,
-                "instance": request.instance,
-                "from": _moment(request.from_us),
-                "to": _moment(request.to_us),
-                "step": timedelta(microseconds=buckets.step_us),
-                "start": _moment(buckets.start_us),
-            }
-            rows = await (await connection.execute(HISTORY, arguments)).fetchall() if ids else []
-            readings = [Reading(*row) for row in rows]
-            metric = max((one.metric for one in readings), default=None)
-            if metric is None:
-                newest = await (await connection.execute(NEWEST_METRIC, arguments)).fetchone()
-                metric = newest[0] if newest else None
-            row = await (await connection.execute(METRIC, (metric,))).fetchone()
-        return History(row[0], row[1], readings) if row else None
+        arguments = {
+            "name": name,
+            "machine": machine.id,
+            "metric": request.metric,
+            "instance": request.instance,
+            "stream": request.stream,
+            "from": _moment(request.from_us),
+            "to": _moment(request.to_us),
+            "step": timedelta(microseconds=buckets.step_us),
+            "step_us": buckets.step_us,
+            "start": _moment(buckets.start_us),
+            "most_gaps": MAX_GAPS,
+        }
+        async with self.connection() as connection:
+            meanings = await (await connection.execute(MEANINGS, arguments)).fetchall()
+            rows = await (await connection.execute(HISTORY, arguments)).fetchall() if meanings else []
+            tiers = await (await connection.execute(TIERS, arguments)).fetchall()
+            gaps = await (await connection.execute(GAPS, arguments)).fetchall()
+        series = [SeriesRow(*row) for row in rows]
+        meaning = _meaning([Meaning(*row) for row in meanings], series)
+        if meaning is None:
+            return None
+        told = [TierRow(*row) for row in tiers]
+        return History(meaning.unit, meaning.kind, series, told, [GapRow(*row) for row in reversed(gaps)])
+
+    async def rejects(self, machine: str | None, limit: int) -> list[RejectRow]:
+        """The frames that were refused last, newest first."""
+        arguments = {"machine": machine, "limit": limit}
+        async with self.connection() as connection:
+            rows = await (await connection.execute(REJECTS, arguments)).fetchall()
+        return [RejectRow(*row) for row in rows]
 
     async def events(self, machine: str | None, kind: str | None, before: int | None, limit: int) -> list[EventRow]:
         """The newest events, newest first."""
         arguments = {"machine": machine, "kind": kind, "before": before, "limit": limit}
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             rows = await (await connection.execute(EVENTS, arguments)).fetchall()
         return [EventRow(*row) for row in rows]
 
     async def alerts(self) -> list[AlertRow]:
         """What fires, then what is pending; the newest first."""
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             rows = await (await connection.execute(ALERTS)).fetchall()
         return [AlertRow(*row) for row in rows]
 
     async def facts(self) -> ServerFacts:
         """What the server says of itself."""
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             row = await (await connection.execute(SERVER)).fetchone()
             assert row is not None
             version, license_name, extension, has_schema = row
             newest = await (await connection.execute(SCHEMA_VERSION)).fetchone() if has_schema else None
         return ServerFacts(version, extension, license_name, newest[0] if newest else None)
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
-        try:
-            async with self._pool.connection() as connection, _cut_off_after(HANGING_SECONDS, connection):
-                yield connection
-        except PoolTimeout:
-            raise DatabaseError("PostgreSQL is away or all connections to it are busy; try again soon") from None
-        except errors.QueryCanceled:
-            raise DatabaseError(
-                f"PostgreSQL took longer than {STATEMENT_SECONDS:g} s; ask for a shorter range or fewer instances"
-            ) from None
-        except (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction):
-            raise DatabaseError(
-                "the database does not have this version's schema; sysmon-aggregatord makes it when it starts"
-            ) from None
-        except errors.InsufficientPrivilege as error:
-            raise DatabaseError(f"the user in TIMESCALE_URL may not read that ({_first_line(error)})") from None
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise DatabaseError(f"PostgreSQL does not answer ({_first_line(error)}); try again soon") from None
+
+class Meaning(NamedTuple):
+    """What a metric's numbers have meant, or mean now."""
+
+    unit: str
+    kind: str
+    now: bool
 
 
-@asynccontextmanager
-async def _cut_off_after(seconds: float, connection: AsyncConnection) -> AsyncIterator[None]:
-    timer = asyncio.get_running_loop().call_later(seconds, _cut_off, connection)
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _cut_off(connection: AsyncConnection) -> None:
-    """Make whoever waits on the connection see it closed."""
-    if connection.closed:
-        return
-    with socket.socket(fileno=os.dup(connection.fileno())) as handle:
-        handle.shutdown(socket.SHUT_RDWR)
-
-
-async def _configure(connection: AsyncConnection) -> None:
-    async with _cut_off_after(CONNECT_SECONDS, connection):
-        await connection.execute(f"SET statement_timeout = {STATEMENT_SECONDS * 1000:.0f}")
-        await connection.execute("SET default_transaction_read_only = on")
-        # It takes longer than most of these queries.
-        await connection.execute("SET jit = off")
-
-
-async def _check(connection: AsyncConnection) -> None:
-    """Raise if a connection from the pool is dead: the server may have restarted since it was used."""
-    async with _cut_off_after(CONNECT_SECONDS, connection):
-        await connection.execute("")
+def _meaning(meanings: list[Meaning], series: list[SeriesRow]) -> Meaning | None:
+    """What the readings mean; if there are none, what the machine means now. None if it has no such metric."""
+    fitting = [one for one in meanings if (one.unit == series[0].unit if series else one.now)]
+    return fitting[0] if fitting else None
 
 
 def _moment(time_us: int) -> datetime:
     return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_us)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0] or type(error).__name__

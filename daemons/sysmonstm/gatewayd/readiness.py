@@ -12,7 +12,8 @@ from redis.exceptions import RedisError
 
 from sysmonstm import logs
 from sysmonstm.gatewayd.live import Hub
-from sysmonstm.gatewayd.queries import Database, DatabaseError, ServerFacts
+from sysmonstm.gatewayd.pool import DatabaseError
+from sysmonstm.gatewayd.queries import Database, ServerFacts
 from sysmonstm.resources import resource
 from sysmonstm.service import Service
 
@@ -21,6 +22,8 @@ REDIS_SECONDS = 2.0
 AGGREGATOR_SECONDS = 5.0
 # Longer than any question can take.
 BEAT_SECONDS = 30.0
+# By timescaledb.license. Only the Community edition compresses.
+EDITIONS = {"apache": "Apache edition", "timescale": "Community edition"}
 
 log = logs.logger(__name__)
 
@@ -154,6 +157,9 @@ def describe(facts: ServerFacts, wanted: int) -> str:
         raise DownError(
             f"the database has schema {facts.schema:04}, and this version needs {wanted:04}; restart sysmon-aggregatord"
         )
-    if facts.timescaledb:
-        return f"TimescaleDB {facts.timescaledb} ({facts.license}) on PostgreSQL {facts.version}"
-    return f"PostgreSQL {facts.version.split()[0]}, plain"
+    # Debian adds its own words to the version.
+    server = f"PostgreSQL {facts.version.split()[0]}"
+    if not facts.timescaledb:
+        return f"{server} without TimescaleDB"
+    edition = EDITIONS.get(facts.license or "", f"{facts.license} edition")
+    return f"TimescaleDB {facts.timescaledb}, {edition}, on {server}"

@@ -34,6 +34,12 @@ NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
 NUMBERS = array(NUMBER_OR_NULL)
 SECONDS: Schema = {"type": "number", "description": "Seconds since 1970"}
 SECONDS_OR_NULL: Schema = {"type": ["number", "null"], "description": "Seconds since 1970"}
+SKEW: Schema = {
+    "type": ["number", "null"],
+    "description": "By how many seconds its clock is ahead of the hub's, the way of its newest sample included",
+}
+TIER: Schema = {"type": "string", "enum": ["raw", "minute", "hour"]}
+GAP_REASON: Schema = {"type": "string", "enum": ["shed", "damaged", "unknown"]}
 MACHINE_STATE: Schema = {"type": "string", "enum": ["up", "silent", "waiting"]}
 SEVERITY: Schema = {"type": "string", "enum": ["info", "warning", "critical"]}
 KIND: Schema = {"type": "string", "enum": ["gauge", "rate", "flag"]}
@@ -47,6 +53,7 @@ SCHEMAS: dict[str, Schema] = {
             "state": MACHINE_STATE,
             "time": SECONDS_OR_NULL,
             "received": SECONDS_OR_NULL,
+            "skew_seconds": SKEW,
             "interval_seconds": NUMBER,
             "agent_version": TEXT,
             "facts": _map(TEXT),
@@ -74,8 +81,23 @@ SCHEMAS: dict[str, Schema] = {
             "from": SECONDS,
             "to": SECONDS,
             "step_seconds": NUMBER,
+            "tiers": array(_object({"tier": TIER, "from": SECONDS, "to": SECONDS})),
+            "gaps": array(
+                _object({"from": SECONDS_OR_NULL, "to": SECONDS_OR_NULL, "frames": INTEGER, "reason": GAP_REASON})
+            ),
             "times": array(SECONDS),
             "series": array(_object({"instance": TEXT, "min": NUMBERS, "mean": NUMBERS, "max": NUMBERS})),
+        }
+    ),
+    "Reject": _object(
+        {
+            "machine": TEXT,
+            "stream": TEXT,
+            "seq": INTEGER,
+            "received": SECONDS,
+            "reason": TEXT,
+            "time": {"type": "number", "description": "Seconds since 1970 as its machine's clock said, perhaps absurd"},
+            "values": {"type": "integer", "description": "How many values it had"},
         }
     ),
     "Alert": _object(

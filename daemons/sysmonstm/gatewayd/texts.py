@@ -78,6 +78,11 @@ class Texts:
         self._hellos.clear()
         self._layouts.clear()
 
+    def forget_machine(self, name: str) -> None:
+        """A machine is no more."""
+        self._samples.pop(name, None)
+        self._hellos.pop(name, None)
+
     def frame(self, name: str) -> str:
         """A machine's newest sample as an object of a "frames" message."""
         return f'{{"machine":{json.dumps(name)},{self._sample(name)}}}'

@@ -17,8 +17,12 @@
  *   instance: string, value: number | null, threshold: number | null, since: number, message: string}} Alert
  * @typedef {{instance: string, min: (number | null)[], mean: (number | null)[],
  *   max: (number | null)[]}} HistorySeries
+ * @typedef {{tier: "raw" | "minute" | "hour", from: number, to: number}} HistoryTier
+ * @typedef {{from: number | null, to: number | null, frames: number,
+ *   reason: "shed" | "damaged" | "unknown"}} HistoryGap
  * @typedef {{machine: string, metric: string, unit: string, kind: string, from: number, to: number,
- *   step_seconds: number, times: number[], series: HistorySeries[]}} History
+ *   step_seconds: number, tiers: HistoryTier[], gaps: HistoryGap[], times: number[],
+ *   series: HistorySeries[]}} History
  *
  * @typedef {{type: "snapshot", time: number, live: boolean, reason?: string, layouts: Record<string, Series[]>,
  *   machines: MachineEntry[]}} SnapshotMessage
@@ -29,6 +33,7 @@
  *   | {type: "state", machine: string, state: MachineState}
  *   | {type: "event", event: FleetEvent}
  *   | {type: "live", live: boolean, reason?: string}
+ *   | {type: "forgotten", machines: string[]}
  *   | {type: "beat", time: number}
  *   | {type: "error", detail: string}} Message
  */

@@ -170,6 +170,9 @@ export class Store {
       case "state":
         this.takeState(message.machine, message.state);
         break;
+      case "forgotten":
+        for (const name of message.machines) this.drop(name);
+        break;
       case "beat":
         this.takeTime(message.time);
         break;
@@ -225,6 +228,14 @@ export class Store {
     for (const name of this.machines.keys()) {
       if (!present.has(name)) this.machines.delete(name);
     }
+  }
+
+  /** @param {string} name of a machine that is no more */
+  drop(name) {
+    if (!this.machines.delete(name)) return;
+    if (name === this.watched) this.frames = [];
+    this.pending.machines.delete(name);
+    this.pending.membership = true;
   }
 
   /** @param {MachineEntry} entry */
