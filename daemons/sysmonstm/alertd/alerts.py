@@ -56,13 +56,18 @@ class Change:
 
     @property
     def news(self) -> str | None:
-        """ "firing" or "resolved" where people are told; None for the steps of a pending alert."""
-        return {Step.FIRED: "firing", Step.RESOLVED: "resolved"}.get(self.step)
+        """ "firing" or "resolved" where people are told; None for the steps of a pending alert.
+
+        Whoever was told that it fires is told of its end even if its machine is forgotten: it must not stay open there.
+        """
+        return {Step.FIRED: "firing", Step.RESOLVED: "resolved", Step.FORGOTTEN: "resolved"}.get(self.step)
 
     @property
     def id(self) -> uuid.UUID:
         """The same wherever and however often the same step is found: what makes it count once."""
-        return uuid.uuid5(_IDS, json.dumps([*self.alert.key, self.step.name, self.at_us]))
+        # A machine is forgotten without a time of its own: each alertd hears of it at another.
+        at_us = self.alert.state.since_us if self.step is Step.FORGOTTEN else self.at_us
+        return uuid.uuid5(_IDS, json.dumps([*self.alert.key, self.step.name, at_us]))
 
     def facts(self) -> dict[str, object]:
         """What programs want to know of it, as JSON values; times are seconds since 1970."""
@@ -171,3 +176,8 @@ def retired_sentence(alert: Alert) -> str:
     """An alert ends because its rule does."""
     subject = _series(alert.key, alert.metric or "silence")
     return f"{subject} is no longer watched by a rule {alert.key.rule}"
+
+
+def forgotten_sentence(alert: Alert) -> str:
+    """An alert ends because its machine was forgotten."""
+    return f"{_series(alert.key, alert.metric or 'silence')} is no longer watched: {alert.key.machine} was forgotten"

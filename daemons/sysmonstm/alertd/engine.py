@@ -79,9 +79,10 @@ class Engine:
     def take(self, fleet: bus.Fleet, update: object, now_us: int) -> list[Change]:
         """Take in what `bus.follow` yielded for the fleet."""
         match update:
-            case bus.Changes(frames=frames):
+            case bus.Changes(frames=frames, forgotten=forgotten):
                 self.hearing.heard(now_us)
-                return [change for frame in frames for change in self._frame(fleet, frame)]
+                changes = [change for machine in forgotten for change in self._forget(machine, now_us)]
+                return changes + [change for frame in frames for change in self._frame(fleet, frame)]
             case bus.Snapshot():
                 return self._snapshot(fleet, now_us)
             case bus.Away():
@@ -90,10 +91,18 @@ class Engine:
 
     def _snapshot(self, fleet: bus.Fleet, now_us: int) -> list[Change]:
         # A machine that the bus does not name keeps its alerts: Redis may have lost it, which does not make it well.
+        # That it was forgotten may have been said while nobody listened.
+        changes = [change for machine in sorted(fleet.forgotten) for change in self._forget(machine, now_us)]
         self._watches = {machine: watch for machine, watch in self._watches.items() if machine in fleet.machines}
         self.hearing.forget_all_but(fleet.machines)
         frames = [one.frame for one in fleet.machines.values() if one.frame and one.state(now_us) is bus.State.UP]
-        return [change for frame in frames for change in self._frame(fleet, frame)]
+        return changes + [change for frame in frames for change in self._frame(fleet, frame)]
+
+    def _forget(self, machine: str, now_us: int) -> list[Change]:
+        self._watches.pop(machine, None)
+        self.hearing.forget(machine)
+        own = [alert for alert in self.alerts if alert.key.machine == machine]
+        return [self._ended(alert, alerts.forgotten_sentence(alert), now_us, Step.FORGOTTEN) for alert in own]
 
     def _frame(self, fleet: bus.Fleet, frame: bus_pb2.LiveFrame) -> list[Change]:
         machine = fleet.machines.get(frame.machine)
@@ -181,7 +190,8 @@ class Engine:
         self._alerts[key] = alert
         return Change(alert, step, at_us)
 
-    def _ended(self, alert: Alert, message: str, at_us: int) -> Change:
+    def _ended(self, alert: Alert, message: str, at_us: int, step: Step = Step.RESOLVED) -> Change:
+        """End an alert; `step` is for one that fires."""
         del self._alerts[alert.key]
-        step = Step.RESOLVED if alert.state.phase is Phase.FIRING else Step.DROPPED
-        return Change(replace(alert, message=message), step, at_us)
+        ends = step if alert.state.phase is Phase.FIRING else Step.DROPPED
+        return Change(replace(alert, message=message), ends, at_us)

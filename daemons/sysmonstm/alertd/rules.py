@@ -129,6 +129,7 @@ class Step(Enum):
     DROPPED = auto()  # no longer pending
     FIRED = auto()
     RESOLVED = auto()
+    FORGOTTEN = auto()  # it fired, and its machine is no more
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,10 @@ class Hearing:
         """How long no sample has come; of a machine that never sent one, since it was first seen waiting."""
         return (now_us - self._last_us_of(machine, now_us)) / 1e6
 
+    def forget(self, machine: str) -> None:
+        """There is no such machine any more."""
+        self._waiting_us.pop(machine, None)
+
     def forget_all_but(self, machines: Container[str]) -> None:
         """These are all the machines that there are."""
         self._waiting_us = {name: since for name, since in self._waiting_us.items() if name in machines}

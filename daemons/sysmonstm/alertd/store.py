@@ -82,6 +82,8 @@ _SETTLE = """
         next_attempt = now() + make_interval(secs => %(wait)s)
     WHERE id = %(id)s"""
 
+_ENDS = (Step.RESOLVED, Step.DROPPED, Step.FORGOTTEN)
+
 T = TypeVar("T")
 
 
@@ -236,9 +238,10 @@ async def _write(connection: AsyncConnection, changes: Sequence[Change], notify:
     async with connection.transaction():
         for change in changes:
             arguments = _arguments(change, notify)
-            ends = change.step in (Step.RESOLVED, Step.DROPPED)
-            cursor = await connection.execute(_TAKE_STATE if ends else _PUT_STATE, arguments)
-            if await cursor.fetchone() is None or not change.news:
+            cursor = await connection.execute(_TAKE_STATE if change.step in _ENDS else _PUT_STATE, arguments)
+            # The states of a forgotten machine went with it.
+            changed = await cursor.fetchone() is not None or change.step is Step.FORGOTTEN
+            if not changed or not change.news:
                 continue
             row = await (await connection.execute(_TELL, arguments)).fetchone()
             if row:
