@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -18,7 +19,7 @@ from redis import Redis
 
 from sysmonstm.config import UserError
 from sysmonstm.ctl import binaries, servers
-from sysmonstm.ctl.binaries import PostgresInstallation, choose_postgres, wheel_directory
+from sysmonstm.ctl.binaries import TIMESCALEDB_VERSION, PostgresInstallation, choose_postgres, wheel_directory
 from sysmonstm.ctl.process import STOP_SECONDS
 
 INSTALLATIONS = binaries.postgres_installations()
@@ -66,6 +67,98 @@ def test_each_postgresql_of_this_machine_starts_as_asked_and_keeps_its_data(
     assert not runs(server.pid)
     with servers.postgres(state, installations=[installation]) as server:
         assert one_value(server.url, "SELECT answer FROM note") == 42
+
+
+@pytest.fixture
+def timescaledb() -> PostgresInstallation:
+    """A PostgreSQL with TimescaleDB."""
+    for installation in INSTALLATIONS:
+        if installation.timescaledb:
+            return installation
+    pytest.skip("no PostgreSQL with TimescaleDB; on Debian 12 and 13, as root: PATH=$(.ci/timescaledb):$PATH")
+
+
+EXTENSION = "SELECT max(extversion) FROM pg_extension WHERE extname = 'timescaledb'"
+
+
+@every_postgres
+def test_each_postgresql_is_the_edition_that_it_is_said_to_be(installation: PostgresInstallation, state: Path) -> None:
+    with servers.postgres(state, installations=[installation]) as server:
+        version = str(one_value(server.url, "SHOW server_version")).split()[0]
+        extension = one_value(server.url, EXTENSION)
+        assert extension == installation.timescaledb
+        with_extension = f"with TimescaleDB {extension}" if extension else "without TimescaleDB"
+        assert server.edition == f"PostgreSQL {version} {with_extension}"
+
+
+def test_timescaledb_calls_nobody_and_starts_nothing_of_its_own(timescaledb: PostgresInstallation, state: Path) -> None:
+    with servers.postgres(state, installations=[timescaledb]) as server:
+        assert one_value(server.url, "SHOW timescaledb.telemetry_level") == "off"
+        workers = "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE '%Timescale%'"
+        assert one_value(server.url, workers) == 0
+
+
+def test_data_made_without_timescaledb_is_as_good_once_it_is_installed(
+    timescaledb: PostgresInstallation, state: Path
+) -> None:
+    for installed in (replace(timescaledb, timescaledb=None), timescaledb, replace(timescaledb, timescaledb=None)):
+        with servers.postgres(state, installations=[installed]) as server:
+            if not one_value(server.url, "SELECT to_regclass('note')::text"):
+                make_note(server.url)
+            assert one_value(server.url, "SELECT answer FROM note") == 42
+            assert one_value(server.url, EXTENSION) is None
+
+
+def test_data_made_with_timescaledb_is_refused_with_a_hint_where_it_is_missing(
+    timescaledb: PostgresInstallation, state: Path
+) -> None:
+    with servers.postgres(state, installations=[timescaledb]) as server:
+        make_note(server.url)
+    with pytest.raises(UserError, match=r"tables in .* are TimescaleDB's, .*; install .*-timescaledb, or"):
+        servers.postgres(state, installations=[replace(timescaledb, timescaledb=None)]).__enter__()
+    with servers.postgres(state, installations=[replace(timescaledb, timescaledb=None), timescaledb]) as server:
+        assert one_value(server.url, "SELECT answer FROM note") == 42
+
+
+def test_another_version_of_timescaledb_takes_the_data_over(timescaledb: PostgresInstallation, state: Path) -> None:
+    version_file = state / "postgres" / "data" / TIMESCALEDB_VERSION
+    with servers.postgres(state, installations=[timescaledb]) as server:
+        make_note(server.url)
+    version_file.write_text("2.0.0")
+    with servers.postgres(state, installations=[timescaledb]) as server:
+        assert one_value(server.url, "SELECT answer FROM note") == 42
+        assert version_file.read_text() == timescaledb.timescaledb
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("DROP EXTENSION timescaledb")
+    version_file.write_text("2.0.0")
+    with pytest.raises(UserError, match=r"postgres failed: .*extension \"timescaledb\" does not exist"):
+        servers.postgres(state, installations=[timescaledb]).__enter__()
+
+
+@pytest.mark.parametrize("pg_config", [True, False])
+@pytest.mark.parametrize("libraries", ["lib", "lib/postgresql"])
+def test_the_postgresql_that_has_timescaledb_among_what_it_can_load_is_preferred(
+    libraries: str, pg_config: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directories = [tmp_path / name / libraries for name in ("plain", "extended")]
+    for name, directory in zip(("plain", "extended"), directories, strict=True):
+        directory.mkdir(parents=True)
+        executable(tmp_path / name / "bin" / "postgres", "postgres (PostgreSQL) 17.3")
+        executable(tmp_path / name / "bin" / "initdb", "")
+        if pg_config:
+            executable(tmp_path / name / "bin" / "pg_config", str(directory))
+    for name in ("timescaledb", "timescaledb-2.9.1", "timescaledb-2.19.3", "timescaledb-tsl-2.20.0", "timescaledb-2"):
+        (directories[1] / f"{name}.so").touch()
+    monkeypatch.setenv("PATH", f"{tmp_path}/plain/bin:{tmp_path}/extended/bin:/bin")
+    found = binaries.postgres_installations()
+    assert found[0] == PostgresInstallation(tmp_path / "extended" / "bin", "17.3", timescaledb="2.19.3")
+    assert PostgresInstallation(tmp_path / "plain" / "bin", "17.3") in found[1:]
+
+
+def executable(path: Path, says: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho '{says}'\n")
+    path.chmod(0o755)
 
 
 def test_this_machine_has_the_postgresql_of_the_wheel() -> None:
@@ -156,6 +249,15 @@ def test_data_goes_to_the_postgresql_of_its_version(tmp_path: Path) -> None:
     assert choose_postgres([new, old], tmp_path) == new
     (tmp_path / "PG_VERSION").write_text("15\n")
     assert choose_postgres([new, old], tmp_path) == old
+
+
+def test_data_goes_to_a_postgresql_with_timescaledb_if_its_tables_are_timescaledbs(tmp_path: Path) -> None:
+    plain = PostgresInstallation(Path("/plain"), "17.3")
+    extended = PostgresInstallation(Path("/extended"), "17.3", timescaledb="2.19.3")
+    (tmp_path / "PG_VERSION").write_text("17\n")
+    assert choose_postgres([plain, extended], tmp_path) == plain
+    (tmp_path / TIMESCALEDB_VERSION).write_text("2.19.3")
+    assert choose_postgres([plain, extended], tmp_path) == extended
 
 
 def test_data_of_a_version_that_is_not_there_is_refused_with_a_hint(state: Path) -> None:

@@ -16,6 +16,7 @@ import aiohttp
 import psutil
 import pytest
 
+from sysmonstm.ctl import binaries
 from tests.whole_system import DAEMONS, WholeSystem, eventually, whole_system
 
 
@@ -37,6 +38,10 @@ async def test_a_value_that_a_probe_reads_arrives_at_a_websocket(system: WholeSy
     assert values["probe.success", "cpu"] == 1
 
 
+def test_the_person_is_told_which_postgresql_keeps_history(system: WholeSystem) -> None:
+    assert f"\nhistory is kept by {binaries.postgres_installations()[0].edition}\n" in system.output.read_text()
+
+
 def test_history_holds_what_was_live(system: WholeSystem) -> None:
     system.moves_on()
 
@@ -45,6 +50,11 @@ def test_history_holds_what_was_live(system: WholeSystem) -> None:
         return any(value for series in answer.get("series", []) for value in series["mean"])
 
     eventually("history has a value of memory.total", stored)
+
+
+def test_samples_wait_in_the_state_directory(system: WholeSystem) -> None:
+    system.moves_on()
+    assert list((system.state / "collector").glob("*.spool*"))
 
 
 @pytest.mark.parametrize("daemon", DAEMONS)
@@ -119,7 +129,11 @@ def _down(system: WholeSystem) -> set[str]:
 @contextmanager
 def collector(system: WholeSystem, name: str) -> Iterator[None]:
     """Another machine, added as the README says."""
-    environment = os.environ | {"COLLECTOR_AGGREGATOR_URL": system.aggregator, "COLLECTOR_MACHINE_ID": name}
+    environment = os.environ | {
+        "COLLECTOR_AGGREGATOR_URL": system.aggregator,
+        "COLLECTOR_MACHINE_ID": name,
+        "COLLECTOR_SPOOL_DIRECTORY": str(system.state / f"spool-{name}"),
+    }
     command = Path(sys.executable).with_name("sysmon-collectord")
     process = subprocess.Popen([command], env=environment, stderr=subprocess.DEVNULL)
     try:
@@ -132,7 +146,7 @@ def collector(system: WholeSystem, name: str) -> Iterator[None]:
 def test_a_silent_machine_is_not_forgotten_when_redis_loses_its_data(system: WholeSystem) -> None:
     with collector(system, "gone-silent"):
         system.moves_on("gone-silent")
-    eventually("its sample is stored", lambda: system.get(_memory(0, "gone-silent")).get("series"))
+        eventually("its sample is stored", lambda: system.get(_memory(0, "gone-silent")).get("series"))
     # The aggregator that follows finds it in Redis, and so has no need to know it itself.
     system.kill("aggregatord")
     system.moves_on()

@@ -36,6 +36,11 @@ def parser() -> argparse.ArgumentParser:
 
     live = commands.add_parser("top", help="the same table, live, until q or Ctrl-C")
     live.add_argument("--url", help=url)
+
+    gone = commands.add_parser("forget", help="take a machine out of the fleet and delete its history")
+    gone.add_argument("machine", metavar="MACHINE", help="its name, as `sysmonctl machines` prints it")
+    gone.add_argument("--state", type=Path, metavar="DIR", help="the one of a `sysmonctl up`, for its database")
+    gone.add_argument("--force", action="store_true", help="even if it still sends; it comes back as a new machine")
     return top_level
 
 
@@ -45,6 +50,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         if arguments.command == "up":
             up(state_directory(arguments.state, os.environ, os.geteuid() == 0), arguments.verbose, os.environ)
+            return
+        if arguments.command == "forget":
+            # Only this needs psycopg, which takes a while to load.
+            from sysmonstm.ctl.forget import database_url, forget
+
+            state = state_directory(arguments.state, os.environ, os.geteuid() == 0)
+            forget(database_url(arguments.state, state, os.environ), arguments.machine, arguments.force)
             return
         url = arguments.url or os.environ.get("SYSMON_URL") or DEFAULT_URL
         if arguments.command == "machines":

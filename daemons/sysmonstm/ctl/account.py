@@ -29,10 +29,10 @@ class Account:
         """None of ours."""
         return None if self.user is None else []
 
-    def own(self, directory: Path) -> None:
-        """Make it the owner of a directory that we have made."""
+    def own(self, path: Path) -> None:
+        """Make it the owner of what we have made."""
         if self.user is not None and self.group is not None:
-            os.chown(directory, self.user, self.group)
+            os.chown(path, self.user, self.group)
 
     def reaches(self, path: Path) -> bool:
         """Whether it may enter this directory, or execute this file."""

@@ -38,6 +38,12 @@ class ServerPart:
         assert self._server is not None
         return self._server.url
 
+    @property
+    def edition(self) -> str:
+        """What it is, for people, since it was first started."""
+        assert self._server is not None
+        return self._server.edition
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         self.stop()

@@ -7,14 +7,13 @@ own. So a server that runs there already was left behind by a killed run, and is
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,7 +21,8 @@ from sysmonstm.config import UserError
 from sysmonstm.ctl import binaries
 from sysmonstm.ctl.account import Account, copy_for_others, for_postgres
 from sysmonstm.ctl.binaries import PostgresInstallation
-from sysmonstm.ctl.process import Pause, Program, run_once, running, stop_left_over
+from sysmonstm.ctl.cluster import Cluster, settings
+from sysmonstm.ctl.process import Pause, Program, running, stop_left_over
 from sysmonstm.ctl.state import log_file, make_directory
 
 SOCKET_PATH_BYTES = 107
@@ -30,10 +30,11 @@ SOCKET_PATH_BYTES = 107
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that answers at `url`."""
+    """A server that answers at `url`; `edition` says for people what it is."""
 
     url: str
     process: subprocess.Popen[bytes]
+    edition: str = ""
 
     @property
     def pid(self) -> int:
@@ -74,48 +75,17 @@ def postgres(
             "choose another directory with --state, such as /var/lib/sysmonstm"
         )
     found = binaries.postgres_installations() if installations is None else installations
-    executables = _reachable(binaries.choose_postgres(found, data), account, directory, pause)
+    installation = binaries.choose_postgres(found, data)
+    executables = _reachable(installation, account, directory, pause)
     stop_left_over(data / "postmaster.pid", ["postgres"], data, signal.SIGINT)
     account.own(make_directory(run, 0o700))
-    command: list[str | Path] = [executables / "postgres", "-D", data, *_settings(run)]
+    command: list[str | Path] = [executables / "postgres", "-D", data, *settings(run, installation)]
     log = log_file(state.resolve(), "postgresql")
     program = Program("PostgreSQL", command, log, data, account, signal.SIGINT)
-    if not data.exists():
-        _make_cluster(executables, program, pause)
+    Cluster(program, executables, installation).prepare(pause)
     with running(program, lambda pid: _ready(data / "postmaster.pid", pid), pause) as process:
-        yield Server(f"postgresql:///monitor?host={quote(str(run), safe='')}&user=monitor", process)
-
-
-def _settings(run: Path) -> Iterator[str]:
-    settings = {
-        "listen_addresses": "",
-        # A list, in which a comma would part a path in two.
-        "unix_socket_directories": '"{}"'.format(str(run).replace('"', '""')),
-        "unix_socket_permissions": "0700",
-        "shared_buffers": "32MB",
-        "synchronous_commit": "on",
-        "logging_collector": "off",
-    }
-    for name, value in settings.items():
-        yield "-c"
-        yield f"{name}={value}"
-
-
-def _make_cluster(executables: Path, server: Program, pause: Pause) -> None:
-    """Make the server's data directory: whole, with the database in it, or not at all."""
-    data = server.cwd
-    fresh = data.with_name("data.partial")
-    if fresh.exists():
-        shutil.rmtree(fresh)
-    server.account.own(make_directory(fresh, 0o700))
-    # "trust" whoever reaches the socket, for only we do: its directory is the account's alone (0700), and there is no
-    # TCP. "peer" would not do: as root, our daemons are another account than the server's.
-    how = ["--auth=trust", "--username=monitor", "--encoding=UTF8", "--locale=C"]
-    initdb = replace(server, name="initdb", command=[executables / "initdb", "-D", fresh, *how], cwd=fresh)
-    run_once(initdb, pause)
-    single = replace(initdb, name="postgres", command=[executables / "postgres", "--single", "-D", fresh, "template1"])
-    run_once(single, pause, b"CREATE DATABASE monitor;\n")
-    fresh.rename(data)
+        url = f"postgresql:///monitor?host={quote(str(run), safe='')}&user=monitor"
+        yield Server(url, process, installation.edition)
 
 
 def _reachable(installation: PostgresInstallation, account: Account, directory: Path, pause: Pause) -> Path:

@@ -51,6 +51,7 @@ def _run(state: Path, verbose: bool, environ: Mapping[str, str], console: Consol
         "REDIS_URL": redis.url,
         "TIMESCALE_URL": postgres.url,
         "COLLECTOR_AGGREGATOR_URL": str(from_here(bound_address(listeners["aggregatord"]))),
+        "COLLECTOR_SPOOL_DIRECTORY": environ.get("COLLECTOR_SPOOL_DIRECTORY", str(state / "collector")),
         "NOTIFY_SOCKET": str(state / "notify"),
     }
     daemons = _daemons(state, verbose, settings, listeners)
@@ -59,7 +60,7 @@ def _run(state: Path, verbose: bool, environ: Mapping[str, str], console: Consol
     everything = [Supervised(part, console.say) for part in parts]
     _start(everything, daemons, notifications, console)
     dashboard = from_here(bound_address(listeners["gatewayd"]))
-    console.say(_welcome(state, f"http://{dashboard}", verbose))
+    console.say(_welcome(state, f"http://{dashboard}", postgres.edition, verbose))
     while True:
         _look(everything, daemons, notifications)
         console.pause(POLL_SECONDS)
@@ -151,7 +152,7 @@ def _with_status(daemon: DaemonPart) -> str:
     return f"{daemon.name} ({printable(daemon.status)})" if daemon.status else daemon.name
 
 
-def _welcome(state: Path, dashboard: str, verbose: bool) -> str:
+def _welcome(state: Path, dashboard: str, edition: str, verbose: bool) -> str:
     where = printable(str(state))
     logs = "" if verbose else f", logs in {where}/logs"
-    return f"sysmonstm is up: {dashboard}  (Ctrl-C stops it; data in {where}{logs})"
+    return f"sysmonstm is up: {dashboard}  (Ctrl-C stops it; data in {where}{logs})\nhistory is kept by {edition}"
