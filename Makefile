@@ -1,10 +1,11 @@
 # `make run`    shows this machine in a browser: sets up what is missing, then `sysmonctl up` (more for it in ARGS).
 # `make test`   answers "is it good?": sets up, then runs everything that can run here, and says what it skipped and why.
+# `make test-faults` kills, freezes, parts and damages for SECONDS in each scenario, as SEED says; -k NAME in ARGS picks some.
 # `make bench`  prints what things cost on this machine.
 # `make fmt`    lays the code out as the tests want it.
 # `make clean`  removes all that was made here; the data of `make run` stays.
 
-.PHONY: run test bench fmt clean
+.PHONY: run test test-faults bench fmt clean
 
 run:
 	@.ci/setup run
@@ -13,6 +14,10 @@ run:
 test:
 	@.ci/setup test
 	@.venv/bin/pytest -ra $(ARGS)
+
+test-faults:
+	@.ci/setup test
+	@.venv/bin/pytest tests/faults -s $(if $(SECONDS),--fault-seconds=$(SECONDS)) $(if $(SEED),--fault-seed=$(SEED)) $(ARGS)
 
 bench:
 	@.ci/setup test

@@ -1,7 +1,7 @@
 """Real parts for tests: a Redis and a PostgreSQL of their own, from PATH, from the wheels, or at an address given.
 
 SYSMON_TEST_REDIS_URL and SYSMON_TEST_DATABASE_URL name servers that are there already; the tests flush the one and
-make and drop databases on the other.
+make and drop databases on the other. Of several PostgreSQL one with TimescaleDB comes first, as everywhere.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -21,9 +22,27 @@ from psycopg.conninfo import make_conninfo
 from redis import Redis
 
 from sysmonstm.aggregatord.migrate import migrate
-from sysmonstm.ctl import servers
+from sysmonstm.ctl import binaries, servers
+from tests.editions import PLAIN, TIMESCALEDB
 
 REQUIRE_ALL = os.environ.get("SYSMON_TEST_REQUIRE_ALL") == "1"
+
+# Read when gRPC begins. Its fork handlers would start threads in what the tests fork to run servers, which then falls
+# over the descriptors that are closed before exec.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Of tests/faults. They are here because pytest asks for options before it looks into folders."""
+    group = parser.getgroup("faults")
+    group.addoption("--fault-seed", type=int, default=secrets.randbelow(2**31), help="gives the same faults again")
+    group.addoption("--fault-seconds", type=float, default=3.0, help="for how long each scenario lets faults strike")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """What a run of tests/faults can be done again by."""
+    seed, seconds = config.getoption("--fault-seed"), config.getoption("--fault-seconds")
+    return f"faults: --fault-seed={seed} --fault-seconds={seconds:g}"
 
 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
@@ -61,7 +80,48 @@ def postgres_server(server_directory: Path) -> Iterator[str]:
         yield given
         return
     with servers.postgres(server_directory) as server:
+        _never_sync(server.url)
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def plain_postgres_server(server_directory: Path) -> Iterator[str]:
+    """Address of a real PostgreSQL for this run that has no TimescaleDB, or does not load it."""
+    found = sorted(binaries.postgres_installations(), key=lambda one: one.timescaledb is not None)
+    plain = [replace(one, timescaledb=None) for one in found]
+    with servers.postgres(server_directory / "plain", installations=plain) as server:
+        _never_sync(server.url)
+        yield server.url
+
+
+def _never_sync(server: str) -> None:
+    """Spare each test a second of waiting for the disk: what only the machine's own end could lose, ends with it."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture
+def edition(request: pytest.FixtureRequest) -> str | None:
+    """Which edition of PostgreSQL the test's databases are on; None is whichever is preferred here."""
+    return getattr(request, "param", None)
+
+
+@pytest.fixture
+def edition_server(edition: str | None, request: pytest.FixtureRequest) -> str:
+    """Address of the server that the test's databases are on."""
+    if edition == PLAIN:
+        return str(request.getfixturevalue("plain_postgres_server"))
+    server = str(request.getfixturevalue("postgres_server"))
+    if edition == TIMESCALEDB and not _has_timescaledb(server):
+        pytest.skip("no PostgreSQL with TimescaleDB; on Debian 12 and 13, as root: PATH=$(.ci/timescaledb):$PATH")
+    return server
+
+
+def _has_timescaledb(server: str) -> bool:
+    with psycopg.connect(server) as connection:
+        row = connection.execute("SELECT current_setting('timescaledb.license', true) IS NOT NULL").fetchone()
+    return row == (True,)
 
 
 @pytest.fixture
@@ -89,9 +149,22 @@ def _database(server: str, template: str | None) -> Iterator[tuple[str, str]]:
 @pytest.fixture(scope="session")
 def template_database(postgres_server: str) -> Iterator[str]:
     """Name of a database with the product's schema, to be cloned."""
-    with _database(postgres_server, template=None) as (name, address):
+    with _template(postgres_server) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def plain_template_database(plain_postgres_server: str) -> Iterator[str]:
+    """The same on the plain PostgreSQL."""
+    with _template(plain_postgres_server) as name:
+        yield name
+
+
+@contextmanager
+def _template(server: str) -> Iterator[str]:
+    with _database(server, template=None) as (name, address):
         asyncio.run(_migrate(address))
-        _shut(postgres_server, name)
+        _shut(server, name)
         yield name
 
 
@@ -108,14 +181,15 @@ async def _migrate(address: str) -> None:
 
 
 @pytest.fixture
-def empty_database_url(postgres_server: str) -> Iterator[str]:
+def empty_database_url(edition_server: str) -> Iterator[str]:
     """Address of a database with nothing in it."""
-    with _database(postgres_server, template=None) as (_, address):
+    with _database(edition_server, template=None) as (_, address):
         yield address
 
 
 @pytest.fixture
-def database_url(postgres_server: str, template_database: str) -> Iterator[str]:
+def database_url(edition: str | None, edition_server: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """Address of a database of this test's own, with the product's schema."""
-    with _database(postgres_server, template=template_database) as (_, address):
+    template = request.getfixturevalue("plain_template_database" if edition == PLAIN else "template_database")
+    with _database(edition_server, template) as (_, address):
         yield address

@@ -21,16 +21,20 @@ DAEMONS = ("collectord", "aggregatord", "gatewayd", "alertd")
 LIBRARIES = {
     "psutil": ("collectord/probes/*.py",),
     "grpc": (
-        "collectord/uplink.py",
+        "collectord/calls.py",
         "aggregatord/ingest.py",
+        "aggregatord/server.py",
     ),
     "psycopg": (
         "aggregatord/history/*.py",
         "aggregatord/migrate.py",
-        "gatewayd/queries.py",
+        "aggregatord/rollup/*.py",
+        "gatewayd/pool.py",
         "alertd/store*.py",
+        "ctl/forget.py",  # nobody can log in to the gateway yet: whoever may write the database may forget a machine
     ),
-    "psycopg_pool": ("gatewayd/queries.py",),
+    "numpy": ("aggregatord/rollup/*.py",),
+    "psycopg_pool": ("gatewayd/pool.py",),
     "redis": (
         "bus.py",
         "aggregatord/live.py",

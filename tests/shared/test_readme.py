@@ -31,6 +31,8 @@ def _default(settings: type[Settings], field: str) -> str:
     value = getattr(settings(), field)
     if value == socket.gethostname():
         return "the hostname"
+    if isinstance(value, Path):
+        return "a state directory"
     if value is None or value == ():
         return "none"
     text = ",".join(value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)
