@@ -16,9 +16,9 @@ from tests.bench.processes import CpuMeter, resident_bytes
 def main() -> None:
     """Run the benchmark and print its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--machines", type=int, default=500)
+    parser.add_argument("--machines", type=int, default=1000)
     parser.add_argument("--values", type=int, default=100)
-    parser.add_argument("--interval", type=float, default=0.25, help="seconds between the frames of a machine")
+    parser.add_argument("--interval", type=float, default=0.5, help="seconds between the frames of a machine")
     parser.add_argument("--seconds", type=float, default=20)
     arguments = parser.parse_args()
     with running("aggregatord") as hub:
@@ -37,7 +37,7 @@ def measure(arguments: argparse.Namespace, hub: Hub) -> None:
     rate = arguments.machines / arguments.interval
     print(
         f"ingest: {frames} frames of {arguments.values} values, {rate:.0f} a second"
-        f" over {arguments.machines} connections, all acknowledged"
+        f" over {arguments.machines} connections, all acknowledged; {hub.edition}"
     )
     for name, seconds in used.items():
         resident = resident_bytes(hub.pids[name]) >> 20

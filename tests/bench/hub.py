@@ -13,17 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sysmonstm.ctl import servers
+from tests.whole_system import free_port
 
-AGGREGATOR = "127.0.0.1:50951"
-GATEWAY = "127.0.0.1:8951"
+# Free when this is imported: benchmarks may run side by side.
+AGGREGATOR = f"127.0.0.1:{free_port()}"
+GATEWAY = f"127.0.0.1:{free_port()}"
 SETTLE_SECONDS = 3.0
 
 
 @dataclass
 class Hub:
-    """Its processes by name, and the environment that daemons of it run in."""
+    """Its processes by name, the environment that daemons of it run in, and which PostgreSQL it has."""
 
     environment: dict[str, str]
+    edition: str
     pids: dict[str, int] = field(default_factory=dict)
 
 
@@ -42,18 +45,22 @@ def running(*daemons: str) -> Iterator[Hub]:
                 "AGGREGATOR_LISTEN": AGGREGATOR,
                 "GATEWAY_LISTEN": GATEWAY,
                 "COLLECTOR_AGGREGATOR_URL": AGGREGATOR,
+                "COLLECTOR_SPOOL_DIRECTORY": str(state / "collector"),
                 "LOG_LEVEL": "WARNING",
             },
+            postgres.edition,
             {"redis": redis.pid, "postgresql": postgres.pid},
         )
         for name in daemons:
-            hub.pids[name] = stack.enter_context(_daemon(name, hub.environment)).pid
+            hub.pids[name] = stack.enter_context(daemon(name, hub.environment)).pid
             time.sleep(SETTLE_SECONDS)
+            assert Path(f"/proc/{hub.pids[name]}/exe").exists(), f"{name} has ended; see above"
         yield hub
 
 
 @contextmanager
-def _daemon(name: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def daemon(name: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """One daemon as a process for as long as the block."""
     process = subprocess.Popen([sys.executable, "-m", f"sysmonstm.{name}"], env=environment)
     try:
         yield process
