@@ -9,7 +9,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -44,20 +44,35 @@ class DamagedError(ValueError):
     """A message was changed on the way. Nothing in it is to be believed; its call ends, and all of it is sent again."""
 
 
-def seal(message: Message) -> pb.Sealed:
-    """The message with its checksum, as both lanes carry it."""
-    raw = message.SerializeToString()
-    return pb.Sealed(message=raw, crc32=zlib.crc32(raw))
+class Sealer:
+    """Seals the messages of one call and one way, in the order in which they are sent."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def seal(self, message: Message) -> pb.Sealed:
+        """The next message with its checksum, as both lanes carry it."""
+        raw = message.SerializeToString()
+        self._count += 1
+        return pb.Sealed(message=raw, crc32=zlib.crc32(raw, self._count))
 
 
-def unseal(sealed: pb.Sealed, kind: type[M]) -> M:
-    """The message of type `kind` that was sealed; DamagedError unless it is as it was sent."""
-    if zlib.crc32(sealed.message) != sealed.crc32:
-        raise DamagedError("a message was damaged on the way: its checksum is another")
-    try:
-        return kind.FromString(sealed.message)
-    except DecodeError:
-        raise DamagedError("a message cannot be read, though its checksum is right") from None
+class Unsealer(Generic[M]):
+    """Opens the messages of one call and one way, of type `kind`, in the order in which they come."""
+
+    def __init__(self, kind: type[M]) -> None:
+        self._kind = kind
+        self._count = 0
+
+    def unseal(self, sealed: pb.Sealed) -> M:
+        """The next message; DamagedError unless it is as it was sent, and the one that was sent next."""
+        self._count += 1
+        if zlib.crc32(sealed.message, self._count) != sealed.crc32:
+            raise DamagedError("a message was damaged on the way, or one before it is missing: its checksum is another")
+        try:
+            return self._kind.FromString(sealed.message)
+        except DecodeError:
+            raise DamagedError("a message cannot be read, though its checksum is right") from None
 
 
 def layout_to_wire(layout: Layout) -> pb.Layout:

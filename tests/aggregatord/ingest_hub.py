@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import grpc
 import psycopg
@@ -23,10 +24,14 @@ from sysmonstm.aggregatord.relay import Relay
 from sysmonstm.aggregatord.server import listening
 from sysmonstm.aggregatord.session import CheckedBatch
 from sysmonstm.aggregatord.sightings import History
-from sysmonstm.wire import layout_to_wire, seal, unseal
+from sysmonstm.wire import Sealer, Unsealer, layout_to_wire
 from tests.aggregatord.samples import OLDEST_SECONDS, WINDOW, batch, hello, layout
 
 Call = grpc.aio.StreamStreamCall[pb.Sealed, pb.Sealed]
+AnyCall = Call | grpc.aio.StreamUnaryCall[pb.Sealed, pb.LiveSummary]
+# Of each call, for each has a count of its own.
+_SEALERS: WeakKeyDictionary[AnyCall, Sealer] = WeakKeyDictionary()
+_UNSEALERS: WeakKeyDictionary[Call, Unsealer[pb.AggregatorMessage]] = WeakKeyDictionary()
 NOWHERE = "postgresql://u@127.0.0.1:1/x"
 MOST_MACHINES = 50
 LIMITS = Limits(WINDOW, MOST_MACHINES, 64 * 1024 * 1024, OLDEST_SECONDS)
@@ -107,8 +112,17 @@ async def collector(hub: Hub) -> AsyncIterator[rpc.IngestStub]:
         yield rpc.IngestStub(channel)
 
 
+def sealed(call: AnyCall, message: pb.CollectorMessage | pb.LiveMessage) -> pb.Sealed:
+    """The next message of a call."""
+    return _SEALERS.setdefault(call, Sealer()).seal(message)
+
+
+async def write(call: AnyCall, message: pb.CollectorMessage | pb.LiveMessage) -> None:
+    await call.write(sealed(call, message))
+
+
 async def say(call: Call, **message: pb.Hello | pb.Layout | pb.Batch) -> None:
-    await call.write(seal(pb.CollectorMessage(**message)))  # type: ignore[arg-type]
+    await write(call, pb.CollectorMessage(**message))  # type: ignore[arg-type]
 
 
 async def greeted(stub: rpc.IngestStub, machine: str = "web1") -> tuple[Call, pb.Welcome]:
@@ -129,9 +143,9 @@ async def welcomed(stub: rpc.IngestStub, machine: str = "web1") -> Call:
 
 async def read(call: Call) -> pb.AggregatorMessage:
     async with asyncio.timeout(30):
-        sealed = await call.read()
-    assert isinstance(sealed, pb.Sealed), await call.code()
-    return unseal(sealed, pb.AggregatorMessage)
+        one = await call.read()
+    assert isinstance(one, pb.Sealed), await call.code()
+    return _UNSEALERS.setdefault(call, Unsealer(pb.AggregatorMessage)).unseal(one)
 
 
 async def send(call: Call, *frames: pb.Frame, sent_us: int = 0) -> None:

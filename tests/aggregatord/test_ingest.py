@@ -17,7 +17,7 @@ from sysmonstm import bus
 from sysmonstm.aggregatord.connection import Connection
 from sysmonstm.aggregatord.ingest import Context, IngestService
 from sysmonstm.aggregatord.live import LivePublisher
-from sysmonstm.wire import MAX_SEQ, layout_to_wire, seal
+from sysmonstm.wire import MAX_SEQ, layout_to_wire
 from tests.aggregatord.ingest_hub import (
     LIMITS,
     MOST_MACHINES,
@@ -35,6 +35,7 @@ from tests.aggregatord.ingest_hub import (
     settles,
     shown_seq,
     welcomed,
+    write,
 )
 from tests.aggregatord.samples import START_US, WINDOW, batch, frame, hello, layout, session
 from tests.shared.real_server import until
@@ -51,7 +52,7 @@ async def test_a_hello_that_does_not_keep_the_contract_is_refused_with_the_reaso
     async with collector(hub) as stub:
         call = getattr(stub, lane)()
         message = pb.CollectorMessage if lane == "Ingest" else pb.LiveMessage
-        await call.write(seal(message(hello=hello("bad name"))))
+        await write(call, message(hello=hello("bad name")))
         assert await call.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert "'bad name' is no machine name" in (await call.details() or "")
     assert hub.live.machines == 0
@@ -120,7 +121,7 @@ async def test_what_no_collector_says_ends_its_stream_only(
 ) -> None:
     async with collector(hub) as stub:
         bad, good = await welcomed(stub), await welcomed(stub, "web2")
-        await bad.write(seal(message))
+        await write(bad, message)
         error = await ending(bad)
         assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert sentence in (error.details() or "")
@@ -134,11 +135,11 @@ async def test_while_the_database_is_away_the_window_is_shut_and_the_live_lane_s
         _, welcome = await greeted(stub)
         assert welcome.window == 0
         lane = stub.Live()
-        await lane.write(seal(pb.LiveMessage(hello=hello())))
-        await lane.write(seal(pb.LiveMessage(layout=layout_to_wire(layout()))))
+        await write(lane, pb.LiveMessage(hello=hello()))
+        await write(lane, pb.LiveMessage(layout=layout_to_wire(layout())))
         # The second is refused, and the call goes on.
         for one in (frame(1), frame(2, values=[]), frame(3)):
-            await lane.write(seal(pb.LiveMessage(frame=one)))
+            await write(lane, pb.LiveMessage(frame=one))
 
         async def is_shown() -> bool:
             return await shown_seq(redis_url, "web1") == 3
@@ -152,8 +153,8 @@ async def test_while_the_database_is_away_the_window_is_shut_and_the_live_lane_s
 async def test_a_live_frame_before_its_layout_ends_its_call(hub: Hub) -> None:
     async with collector(hub) as stub:
         lane = stub.Live()
-        await lane.write(seal(pb.LiveMessage(hello=hello())))
-        await lane.write(seal(pb.LiveMessage(frame=frame(1))))
+        await write(lane, pb.LiveMessage(hello=hello()))
+        await write(lane, pb.LiveMessage(frame=frame(1)))
         assert await lane.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -178,9 +179,10 @@ _VANISHING = """
 import sys, time, grpc
 from sysmon.v1 import ingest_pb2 as pb, ingest_pb2_grpc as rpc
 from tests.aggregatord.samples import batch, frame, hello, layout
-from sysmonstm.wire import layout_to_wire, seal
+from sysmonstm.wire import Sealer, layout_to_wire
 
 def messages():
+    seal = Sealer().seal
     yield seal(pb.CollectorMessage(hello=hello(sys.argv[2])))
     yield seal(pb.CollectorMessage(layout=layout_to_wire(layout())))
     for seq in range(1, 8):

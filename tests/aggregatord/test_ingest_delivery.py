@@ -12,7 +12,7 @@ import pytest
 from sysmon.v1 import ingest_pb2 as pb
 from sysmon.v1 import ingest_pb2_grpc as rpc
 from sysmonstm.aggregatord.allowance import UNKNOWN_FRAME_BYTES
-from sysmonstm.wire import layout_to_wire, seal
+from sysmonstm.wire import Sealer, layout_to_wire
 from tests.aggregatord.ingest_hub import (
     LIMITS,
     NOWHERE,
@@ -25,6 +25,7 @@ from tests.aggregatord.ingest_hub import (
     read,
     rows,
     say,
+    sealed,
     send,
     serving,
     serving_for,
@@ -32,6 +33,7 @@ from tests.aggregatord.ingest_hub import (
     shown,
     shown_seq,
     welcomed,
+    write,
 )
 from tests.aggregatord.samples import WINDOW, batch, frame, gap, hello, layout, now_us, stream_of
 from tests.shared.real_server import until
@@ -64,9 +66,9 @@ async def test_a_damaged_batch_ends_the_call_and_nothing_of_it_is_believed(
         for _ in range(2):
             call = await welcomed(stub)
             await say(call, layout=layout_to_wire(layout()))
-            sealed = seal(pb.CollectorMessage(batch=batch(frame(1), frame(2))))
+            message = sealed(call, pb.CollectorMessage(batch=batch(frame(1), frame(2))))
             # The last byte is of the second frame's values: it would read as another number.
-            await call.write(damaged(sealed, -1))
+            await call.write(damaged(message, -1))
             assert (await ending(call)).code() == grpc.StatusCode.DATA_LOSS
     assert history.offered == []
     assert (hub.ingest.losses.damaged, hub.ingest.frames) == (2, 0)
@@ -77,12 +79,12 @@ async def test_a_damaged_batch_ends_the_call_and_nothing_of_it_is_believed(
 async def test_a_damaged_hello_or_live_frame_ends_its_call(hub: Hub, redis_url: str) -> None:
     async with collector(hub) as stub:
         for call in (stub.Ingest(), stub.Live()):
-            await call.write(damaged(seal(pb.LiveMessage(hello=hello())), 5))
+            await call.write(damaged(sealed(call, pb.LiveMessage(hello=hello())), 5))
             assert await call.code() == grpc.StatusCode.DATA_LOSS
         lane = stub.Live()
-        await lane.write(seal(pb.LiveMessage(hello=hello())))
-        await lane.write(seal(pb.LiveMessage(layout=layout_to_wire(layout()))))
-        await lane.write(damaged(seal(pb.LiveMessage(frame=frame(1))), -1))
+        await write(lane, pb.LiveMessage(hello=hello()))
+        await write(lane, pb.LiveMessage(layout=layout_to_wire(layout())))
+        await lane.write(damaged(sealed(lane, pb.LiveMessage(frame=frame(1))), -1))
         assert await lane.code() == grpc.StatusCode.DATA_LOSS
     assert hub.ingest.losses.damaged == 3
     assert await shown_seq(redis_url, "web1") is None
@@ -92,7 +94,7 @@ async def test_a_damaged_hello_or_live_frame_ends_its_call(hub: Hub, redis_url: 
 async def test_what_is_no_message_at_all_ends_its_call_in_the_same_way(hub: Hub, lane: str) -> None:
     async with grpc.aio.insecure_channel(hub.address) as channel:
         call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(f"/sysmon.v1.Ingest/{lane}")()
-        await call.write(seal(pb.CollectorMessage(hello=hello())).SerializeToString())
+        await call.write(Sealer().seal(pb.CollectorMessage(hello=hello())).SerializeToString())
         await call.write(b"\xff\xff\xff")
         with pytest.raises(grpc.aio.AioRpcError) as error:
             async with asyncio.timeout(30):
@@ -221,10 +223,10 @@ async def test_by_how_much_a_clock_is_wrong_is_shown_and_handed_to_history(
         clock = now_us() + ahead_us
         await send(call, frame(1, time_us=clock), sent_us=clock)
         lane = stub.Live()
-        await lane.write(seal(pb.LiveMessage(hello=hello("web2"))))
-        await lane.write(seal(pb.LiveMessage(layout=layout_to_wire(layout()))))
+        await write(lane, pb.LiveMessage(hello=hello("web2")))
+        await write(lane, pb.LiveMessage(layout=layout_to_wire(layout())))
         clock = now_us() - ahead_us
-        await lane.write(seal(pb.LiveMessage(frame=frame(1, time_us=clock), sent_us=clock)))
+        await write(lane, pb.LiveMessage(frame=frame(1, time_us=clock), sent_us=clock))
 
         async def both() -> bool:
             return await shown_seq(redis_url, "web1") == await shown_seq(redis_url, "web2") == 1

@@ -14,7 +14,7 @@ import grpc
 from sysmon.v1 import ingest_pb2 as pb
 from sysmon.v1 import ingest_pb2_grpc as rpc
 from sysmonstm.metric import Kind, Layout, Metric, Series, Unit
-from sysmonstm.wire import layout_to_wire, seal, unseal
+from sysmonstm.wire import Sealer, Unsealer, layout_to_wire
 
 Call = grpc.aio.StreamStreamCall[pb.Sealed, pb.Sealed]
 MOST_FRAMES = 500
@@ -38,6 +38,7 @@ class SyntheticCollector:
         self._waiting: deque[pb.Frame] = deque()
         self._windows = asyncio.Condition()
         self._writing = asyncio.Lock()
+        self._sealer = Sealer()
         self._window = self._frames_per_batch = 0
         # The last seq of each batch that is sent and not acknowledged.
         self._unacknowledged: deque[int] = deque()
@@ -70,7 +71,7 @@ class SyntheticCollector:
     async def _write(self, call: Call, message: pb.CollectorMessage) -> None:
         # gRPC takes one at a time.
         async with self._writing:
-            await call.write(seal(message))
+            await call.write(self._sealer.seal(message))
 
     def _frame(self) -> pb.Frame:
         self.taken += 1
@@ -96,8 +97,9 @@ class SyntheticCollector:
             await self._write(call, pb.CollectorMessage(batch=batch))
 
     async def _read(self, call: Call) -> None:
+        unsealer = Unsealer(pb.AggregatorMessage)
         while isinstance(sealed := await call.read(), pb.Sealed):
-            message = unseal(sealed, pb.AggregatorMessage)
+            message = unsealer.unseal(sealed)
             if message.HasField("need_layout"):
                 await self._write(call, pb.CollectorMessage(layout=layout_to_wire(self._layout)))
             elif message.HasField("welcome"):

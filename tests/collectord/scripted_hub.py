@@ -5,14 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from sysmon.v1 import ingest_pb2 as pb
 from sysmon.v1 import ingest_pb2_grpc as rpc
-from sysmonstm.wire import seal, unseal
+from sysmonstm.wire import Sealer, Unsealer
 
+M = TypeVar("M", bound=Message)
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Script = Callable[["ScriptedHub", "Call"], Awaitable[None]]
 
@@ -22,18 +24,18 @@ WINDOW = 8
 class Call:
     """One call of the durable lane, as its script sees it: iterate over what comes, say what is to be said."""
 
-    def __init__(self, hello: pb.Hello, sealed: AsyncIterator[pb.Sealed], context: Context) -> None:
+    def __init__(self, hello: pb.Hello, messages: AsyncIterator[pb.CollectorMessage], context: Context) -> None:
         self.hello = hello
         self.context = context
-        self._sealed = sealed
+        self._messages = messages
+        self._sealer = Sealer()
 
-    async def __aiter__(self) -> AsyncIterator[pb.CollectorMessage]:
-        async for sealed in self._sealed:
-            yield unseal(sealed, pb.CollectorMessage)
+    def __aiter__(self) -> AsyncIterator[pb.CollectorMessage]:
+        return self._messages
 
     async def say(self, message: pb.AggregatorMessage, damage: int = 0) -> None:
         """`damage` is what the checksum is wrong by."""
-        sealed = seal(message)
+        sealed = self._sealer.seal(message)
         sealed.crc32 ^= damage
         await self.context.write(sealed)
 
@@ -52,6 +54,12 @@ class Call:
 
     async def cursor(self, seq: int, time_us: int) -> None:
         await self.say(pb.AggregatorMessage(cursor=pb.Cursor(durable_seq=seq, time_us=time_us)))
+
+
+async def opened(sealed: AsyncIterator[pb.Sealed], kind: type[M]) -> AsyncIterator[M]:
+    unsealer = Unsealer(kind)
+    async for one in sealed:
+        yield unsealer.unseal(one)
 
 
 class ScriptedHub(rpc.IngestServicer):
@@ -85,15 +93,14 @@ class ScriptedHub(rpc.IngestServicer):
 
     async def Ingest(self, request_iterator: AsyncIterator[pb.Sealed], context: Context) -> None:
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
-        messages = aiter(request_iterator)
-        hello = unseal(await anext(messages), pb.CollectorMessage).hello
+        messages = opened(request_iterator, pb.CollectorMessage)
+        hello = (await anext(messages)).hello
         self.hellos.append(hello)
         self.peers.append(context.peer())
         await script(self, Call(hello, messages, context))
 
     async def Live(self, request_iterator: AsyncIterator[pb.Sealed], context: Context) -> pb.LiveSummary:
-        async for sealed in request_iterator:
-            message = unseal(sealed, pb.LiveMessage)
+        async for message in opened(request_iterator, pb.LiveMessage):
             self.live.append(message)
             if self.on_live:
                 await self.on_live(message, context)

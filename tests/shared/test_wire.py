@@ -17,29 +17,48 @@ NOW_US = 1_800_000_000_000_000
 LAYOUT = Layout((Series(Metric("cpu.percent", "percent", Kind.RATE, "Time not idle")),))
 
 
-@given(st.binary(min_size=16, max_size=16), st.lists(float32s, max_size=20))
-def test_a_sealed_message_is_opened_as_it_was(stream: bytes, values: list[float]) -> None:
-    for message in (pb.Hello(machine="web1", stream=stream), pb.Frame(seq=7, layout_id=stream, values=values)):
-        received = pb.Sealed.FromString(wire.seal(message).SerializeToString())
-        assert wire.unseal(received, type(message)).SerializeToString() == message.SerializeToString()
+@given(st.binary(min_size=16, max_size=16), st.lists(float32s, max_size=20), st.integers(1, 4))
+def test_sealed_messages_are_opened_as_they_were(stream: bytes, values: list[float], many: int) -> None:
+    sealer, unsealer = wire.Sealer(), wire.Unsealer(pb.Frame)
+    for seq in range(many):
+        message = pb.Frame(seq=seq, layout_id=stream, values=values)
+        received = pb.Sealed.FromString(sealer.seal(message).SerializeToString())
+        assert unsealer.unseal(received).SerializeToString() == message.SerializeToString()
+
+
+BATCH = pb.Batch(frames=[pb.Frame(seq=1, time_us=NOW_US, values=[1.0, 2.0])], sent_us=NOW_US)
 
 
 @given(st.data())
 def test_a_flipped_bit_anywhere_in_what_is_sealed_is_seen(data: st.DataObject) -> None:
-    sealed = wire.seal(pb.Batch(frames=[pb.Frame(seq=1, time_us=NOW_US, values=[1.0, 2.0])], sent_us=NOW_US))
+    sealed = wire.Sealer().seal(BATCH)
     bit = data.draw(st.integers(0, 8 * len(sealed.message) - 1))
     damaged = bytearray(sealed.message)
     damaged[bit // 8] ^= 1 << bit % 8
     with pytest.raises(wire.DamagedError):
-        wire.unseal(pb.Sealed(message=bytes(damaged), crc32=sealed.crc32), pb.Batch)
+        wire.Unsealer(pb.Batch).unseal(pb.Sealed(message=bytes(damaged), crc32=sealed.crc32))
     with pytest.raises(wire.DamagedError):
-        wire.unseal(pb.Sealed(message=sealed.message, crc32=sealed.crc32 ^ 1 << bit % 32), pb.Batch)
+        wire.Unsealer(pb.Batch).unseal(pb.Sealed(message=sealed.message, crc32=sealed.crc32 ^ 1 << bit % 32))
+
+
+@pytest.mark.parametrize("came", [[1], [0, 2], [0, 0], [0, 2, 1]], ids=str)
+def test_a_message_that_is_missing_or_comes_twice_or_too_early_is_seen(came: list[int]) -> None:
+    sealer, unsealer = wire.Sealer(), wire.Unsealer(pb.Batch)
+    sealed = [sealer.seal(BATCH) for _ in range(3)]
+    with pytest.raises(wire.DamagedError, match="missing"):
+        for number in came:
+            unsealer.unseal(sealed[number])
+
+
+def test_a_message_of_nothing_but_zeros_is_seen() -> None:
+    with pytest.raises(wire.DamagedError):
+        wire.Unsealer(pb.Batch).unseal(pb.Sealed())
 
 
 def test_what_is_no_message_though_its_checksum_is_right_is_damaged_too() -> None:
     raw = b"\xff\xff\xff"
     with pytest.raises(wire.DamagedError, match="cannot be read"):
-        wire.unseal(pb.Sealed(message=raw, crc32=zlib.crc32(raw)), pb.Batch)
+        wire.Unsealer(pb.Batch).unseal(pb.Sealed(message=raw, crc32=zlib.crc32(raw, 1)))
 
 
 @given(layouts)

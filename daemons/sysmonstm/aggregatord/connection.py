@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from sysmon.v1 import ingest_pb2 as pb
 from sysmonstm.aggregatord.allowance import Pace
 from sysmonstm.aggregatord.session import Session
-from sysmonstm.wire import DamagedError, unseal
+from sysmonstm.wire import DamagedError, Unsealer
 
 M = TypeVar("M", bound=Message)
 
@@ -21,7 +21,7 @@ class Unsealed(Generic[M]):
 
     def __init__(self, messages: AsyncIterator[pb.Sealed], kind: type[M]) -> None:
         self._messages = aiter(messages)
-        self._kind = kind
+        self._unsealer = Unsealer(kind)
         # Of the message that came last.
         self.size_bytes = 0
 
@@ -34,7 +34,7 @@ class Unsealed(Generic[M]):
         except DecodeError:
             raise DamagedError("a message cannot be read") from None
         self.size_bytes = len(sealed.message)
-        return unseal(sealed, self._kind)
+        return self._unsealer.unseal(sealed)
 
 
 class Connection:

@@ -22,7 +22,7 @@ from sysmonstm.aggregatord.pacing import Pacer
 from sysmonstm.aggregatord.relay import peer_address
 from sysmonstm.aggregatord.session import CheckedBatch, CheckedFrame, RejectedFrame, Session
 from sysmonstm.aggregatord.sightings import History, Sightings
-from sysmonstm.wire import DamagedError, RefusedError, check_frame, check_hello, seal
+from sysmonstm.wire import DamagedError, RefusedError, Sealer, check_frame, check_hello
 
 log = logs.logger(__name__)
 
@@ -239,9 +239,9 @@ class IngestService(rpc.IngestServicer):
 
     async def _write(self, connection: Connection, context: Context) -> None:
         """Write the welcome, and then what is owed, until the connection is ended or the collector has gone."""
-        session = connection.session
+        session, sealer = connection.session, Sealer()
         try:
-            await context.write(seal(pb.AggregatorMessage(welcome=session.welcome(self._pace(session)))))
+            await context.write(sealer.seal(pb.AggregatorMessage(welcome=session.welcome(self._pace(session)))))
             self._pacer.note(session)
             while not connection.ended:
                 await connection.owed.wait()
@@ -249,7 +249,7 @@ class IngestService(rpc.IngestServicer):
                 messages = connection.due(self._pace(session))
                 self._pacer.note(session)
                 for message in messages:
-                    await context.write(seal(message))
+                    await context.write(sealer.seal(message))
         except grpc.aio.InternalError:
             # gRPC's word for a call that ended meanwhile; it is about to cancel this one.
             return

@@ -12,7 +12,7 @@ import grpc
 
 from sysmon.v1 import ingest_pb2 as pb
 from sysmon.v1 import ingest_pb2_grpc as rpc
-from sysmonstm.wire import DamagedError, seal, unseal
+from sysmonstm.wire import DamagedError, Sealer, Unsealer
 
 CHANNEL_OPTIONS = [
     # A dead hub is found within 30 s. While another ping is under way none is sent for this, and that one's own timeout
@@ -47,10 +47,12 @@ class IngestCall:
 
     def __init__(self, stub: rpc.IngestStub) -> None:
         self._call: Ingest = stub.Ingest()
+        self._sealer = Sealer()
+        self._unsealer = Unsealer(pb.AggregatorMessage)
 
     async def write(self, message: pb.CollectorMessage) -> None:
         """Send a message; returns once the connection has taken it. DisconnectedError if the call has ended."""
-        await _write(self._call, seal(message))
+        await _write(self._call, self._sealer.seal(message))
 
     async def read(self) -> pb.AggregatorMessage:
         """The next message; DisconnectedError if there is none, or if it was damaged, which ends the call."""
@@ -62,7 +64,7 @@ class IngestCall:
             self.end()
             raise DisconnectedError("it has ended the stream")
         try:
-            return unseal(sealed, pb.AggregatorMessage)
+            return self._unsealer.unseal(sealed)
         except DamagedError as damage:
             self.end()
             raise DisconnectedError(str(damage)) from None
@@ -77,10 +79,11 @@ class LiveCall:
 
     def __init__(self, stub: rpc.IngestStub) -> None:
         self._call: Live = stub.Live()
+        self._sealer = Sealer()
 
     async def write(self, message: pb.LiveMessage) -> None:
         """Send a message; returns once the connection has taken it. DisconnectedError if the call has ended."""
-        await _write(self._call, seal(message))
+        await _write(self._call, self._sealer.seal(message))
 
     def end(self) -> None:
         """Hang up."""
