@@ -11,6 +11,7 @@ import pytest
 
 from sysmon.v1 import ingest_pb2 as pb
 from sysmon.v1 import ingest_pb2_grpc as rpc
+from sysmonstm.aggregatord import ingest as ingest_module
 from sysmonstm.aggregatord.allowance import UNKNOWN_FRAME_BYTES
 from sysmonstm.wire import Sealer, layout_to_wire
 from tests.aggregatord.ingest_hub import (
@@ -74,6 +75,21 @@ async def test_a_damaged_batch_ends_the_call_and_nothing_of_it_is_believed(
     assert (hub.ingest.losses.damaged, hub.ingest.frames) == (2, 0)
     assert await shown_seq(redis_url, "web1") is None
     assert sum("was damaged on its way" in record.message for record in caplog.records) == 1
+
+
+async def test_a_collector_that_hears_nothing_is_told_again_what_has_come_and_asked_again(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_module, "QUIET_SECONDS", 0.2)
+    async with collector(hub) as stub:
+        call = await welcomed(stub)
+        await send(call, frame(1), frame(2))
+        asked = 0
+        while asked < 3:
+            message = await read(call)
+            asked += message.HasField("need_layout")
+            if message.HasField("ack"):
+                assert (message.ack.durable_seq, message.ack.received_seq) == (0, 2)
 
 
 async def test_a_damaged_hello_or_live_frame_ends_its_call(hub: Hub, redis_url: str) -> None:

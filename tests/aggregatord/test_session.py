@@ -117,7 +117,7 @@ def test_an_acknowledged_batch_makes_room_for_another() -> None:
         give(one, frame(seq))
         (checked,) = take(one)
         one.settle(checked)
-        assert one.ack(Pace(1, 10)) == pb.Ack(durable_seq=seq, window=1, frames_per_batch=10)
+        assert one.ack(Pace(1, 10)) == pb.Ack(durable_seq=seq, window=1, frames_per_batch=10, received_seq=seq)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_bad_frame_is_rejected_alone_and_named_once() -> None:
     reasons = {rejection.seq: rejection.reason for rejection in first.rejected}
     assert reasons == {2: "1 values for 2 series", 4: "a value is infinite", 5: "0 values for 2 series"}
     assert (first.durable_seq, first.window) == (5, 5)
-    assert second == pb.Ack(durable_seq=5, window=5, frames_per_batch=7)
+    assert second == pb.Ack(durable_seq=5, window=5, frames_per_batch=7, received_seq=5)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_nothing_is_acknowledged_before_it_is_settled() -> None:
     one = session()
     give(one, frame(1))
     assert len(take(one)) == 1
-    assert one.ack(Pace(3, 4)) == pb.Ack(durable_seq=0, window=3, frames_per_batch=4)
+    assert one.ack(Pace(3, 4)) == pb.Ack(durable_seq=0, window=3, frames_per_batch=4, received_seq=1)
 
 
 def test_a_layout_book_refuses_what_does_not_keep_the_contract() -> None:

@@ -46,7 +46,9 @@ class Call:
     async def ack(
         self, seq: int, window: int = WINDOW, frames_per_batch: int = 0, rejected: Sequence[pb.Rejection] = ()
     ) -> None:
-        ack = pb.Ack(durable_seq=seq, window=window, frames_per_batch=frames_per_batch, rejected=rejected)
+        ack = pb.Ack(
+            durable_seq=seq, window=window, frames_per_batch=frames_per_batch, rejected=rejected, received_seq=seq
+        )
         await self.say(pb.AggregatorMessage(ack=ack))
 
     async def need(self, layout_id: bytes) -> None:

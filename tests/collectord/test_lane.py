@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sysmon.v1 import ingest_pb2 as pb
-from sysmonstm.collectord.lane import MAX_BATCH_FRAMES, DurableLane
+from sysmonstm.collectord.lane import MAX_BATCH_FRAMES, STALL_SECONDS, DurableLane
 from sysmonstm.collectord.spool.words import Portion
 
 STREAM = b"s" * 16
@@ -93,10 +93,30 @@ def test_a_frame_is_behind_until_the_connection_has_taken_it() -> None:
     assert lane.is_behind(STREAM, 1)
     send(lane)
     assert lane.is_behind(STREAM, 1)
-    lane.written()
+    lane.written(0.0)
     assert not lane.is_behind(STREAM, 1)
     assert lane.is_behind(STREAM, 2)
     assert lane.is_behind(b"t" * 16, 1)
+
+
+def test_what_was_written_and_does_not_come_is_missed_after_a_while() -> None:
+    lane = lane_with(window=8)
+    send(lane, 3)
+    lane.written(100.0)
+    # It takes its time, and moves on meanwhile.
+    assert not lane.has_stalled(pb.Ack(), 100.0 + STALL_SECONDS)
+    send(lane, 3)
+    lane.written(120.0)
+    assert not lane.has_stalled(pb.Ack(received_seq=3), 140.0)
+    assert not lane.has_stalled(pb.Ack(received_seq=3), 140.0 + STALL_SECONDS)
+    assert lane.has_stalled(pb.Ack(received_seq=3), 141.0 + STALL_SECONDS)
+    # All has come: however long nothing more is said.
+    assert not lane.has_stalled(pb.Ack(received_seq=6), 1000.0)
+    assert not lane.has_stalled(pb.Ack(received_seq=6), 2000.0)
+    send(lane)
+    lane.written(3000.0)
+    assert not lane.has_stalled(pb.Ack(received_seq=6), 3000.0 + STALL_SECONDS)
+    assert lane.has_stalled(pb.Ack(received_seq=6), 3001.0 + STALL_SECONDS)
 
 
 @given(st.integers(0, 2**32), st.lists(st.sampled_from(["send", "ack"]), max_size=60))

@@ -45,6 +45,8 @@ class Connection:
         # By how much the machine's clock is ahead of the hub's, in microseconds; None until it has said.
         self.skew_us: int | None = None
         self.owed = asyncio.Event()
+        # When something was last written, in monotonic seconds.
+        self.told_at = 0.0
         self.ended = False
         self._wanted_layouts: list[bytes] = []
         self._cursor: pb.Cursor | None = None

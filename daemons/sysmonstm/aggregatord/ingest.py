@@ -29,6 +29,9 @@ log = logs.logger(__name__)
 # How long a collector that reads nothing can keep its refusal waiting.
 LAST_WRITE_SECONDS = 5.0
 
+# After as long without a word to a collector it is given one.
+QUIET_SECONDS = 10.0
+
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
@@ -100,13 +103,20 @@ class IngestService(rpc.IngestServicer):
             connection.cursor(pb.Cursor(durable_seq=durable_seq, time_us=time_us))
 
     def announce_window(self) -> None:
-        """Tell collectors that history takes more, or no more, than when they were last told. Called twice a second."""
+        """Tell collectors that history takes more, or no more, than when they were last told. Called twice a second.
+
+        Those that have heard nothing for a while are told the same again: by that they see what vanished on the way.
+        """
         now = time.monotonic()
         self._pacer.tick(now)
         was_open, self._open = self._open, self._history.takes_more(now)
         for connection in self._connections:
             shut = connection.session.allowance.shut
             if was_open != self._open or (shut and self._pace(connection.session).window):
+                connection.owed.set()
+            elif now - connection.told_at > QUIET_SECONDS:
+                connection.session.ask_again()
+                connection.want(connection.session.wanted_layouts())
                 connection.owed.set()
 
     def _pace(self, session: Session) -> Pace:
@@ -243,9 +253,11 @@ class IngestService(rpc.IngestServicer):
         try:
             await context.write(sealer.seal(pb.AggregatorMessage(welcome=session.welcome(self._pace(session)))))
             self._pacer.note(session)
+            connection.told_at = time.monotonic()
             while not connection.ended:
                 await connection.owed.wait()
                 connection.owed.clear()
+                connection.told_at = time.monotonic()
                 messages = connection.due(self._pace(session))
                 self._pacer.note(session)
                 for message in messages:

@@ -113,6 +113,10 @@ class Session:
         self._asked.update(wanted)
         return wanted
 
+    def ask_again(self) -> None:
+        """It has been quiet for a while: a layout that was asked for may have been lost on the way."""
+        self._asked.clear()
+
     def layout_came(self, layout_id: bytes) -> None:
         """A layout is known now; if it is ever lost again it may be asked for again."""
         self._asked.discard(layout_id)
@@ -179,7 +183,11 @@ class Session:
         self.allowance.tell(pace)
         rejected, self._rejected = self._rejected, []
         return pb.Ack(
-            durable_seq=self._durable_seq, rejected=rejected, window=pace.window, frames_per_batch=pace.frames
+            durable_seq=self._durable_seq,
+            rejected=rejected,
+            window=pace.window,
+            frames_per_batch=pace.frames,
+            received_seq=self._last_seq,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -98,6 +99,8 @@ class DurableCall:
             message = await self._call.read()
             match message.WhichOneof("message"):
                 case "ack":
+                    if self._lane.has_stalled(message.ack, time.monotonic()):
+                        raise DisconnectedError("what was sent long ago has not come")
                     self._settled_seq = self._lane.acknowledge(message.ack)
                     self._count(message.ack.rejected)
                     self._heard.set()
@@ -160,7 +163,7 @@ class DurableCall:
             await self._send_layouts()
             while batch := await self._next_batch():
                 await self._call.write(pb.CollectorMessage(batch=batch))
-                self._lane.written()
+                self._lane.written(time.monotonic())
                 await self._send_layouts()
             await self._sendable.wait()
 

@@ -10,6 +10,9 @@ from sysmonstm.collectord.spool.words import Portion
 # Large enough to replay quickly, small enough for one message: 500 frames of 1,000 values are 2 MB.
 MAX_BATCH_FRAMES = 500
 MAX_BATCH_BYTES = 2 * 1024 * 1024
+# What was written so long ago, and nothing came of it since, has vanished on the way. A slow connection brings the
+# largest batch in that time.
+STALL_SECONDS = 30.0
 
 
 class DurableLane:
@@ -22,6 +25,9 @@ class DurableLane:
         self.sent_seq = 0
         self._written_seq = 0
         self._settled_seq = 0
+        # What the aggregator has, and when that last grew or was all that was written, in monotonic seconds.
+        self._received_seq = 0
+        self._moved_at = 0.0
         self._window = welcome.window
         self._frames_per_batch = welcome.frames_per_batch
         # The last seq of each batch that is sent and not acknowledged.
@@ -59,9 +65,18 @@ class DurableLane:
             self._unacknowledged.popleft()
         return self._settled_seq
 
-    def written(self) -> None:
-        """The last batch has left: the connection has taken it."""
+    def written(self, now: float) -> None:
+        """The last batch has left: the connection has taken it, at `now` in monotonic seconds."""
+        if self._received_seq >= self._written_seq:
+            self._moved_at = now
         self._written_seq = self.sent_seq
+
+    def has_stalled(self, ack: pb.Ack, now: float) -> bool:
+        """Whether what was written has not come, and nothing of it for long; at `now` in monotonic seconds."""
+        if ack.received_seq > self._received_seq:
+            self._received_seq = ack.received_seq
+            self._moved_at = now
+        return self._received_seq < self._written_seq and now - self._moved_at > STALL_SECONDS
 
     def is_behind(self, stream: bytes, seq: int) -> bool:
         """Whether this frame has yet to leave here, so that the live lane must show it."""
