@@ -98,12 +98,25 @@ async def test_a_gap_that_is_sent_again_counts_once_however_it_has_grown(databas
         await settle(writer, recorder, batch_of(of, [1, 2], gaps=[shed(3, 7)], start_us=NOON_US))
         # Its Ack was lost, and meanwhile the spool has shed on both sides of it.
         await settle(writer, recorder, batch_of(of, [10], gaps=[shed(2, 9)], start_us=NOON_US))
-        assert [row[:2] for row in rows(database_url, GAPS)] == [(3, 7), (8, 9)]
+        assert [row[:2] for row in rows(database_url, GAPS)] == [(3, 9)]
     assert [(one["kind"], one["fields"]) for one in recorder.events[1:]] == [
         ("samples.lost", {"frames": 5, "reason": "shed"}),
-        ("samples.lost", {"frames": 2, "reason": "shed"}),
     ]
     assert recorder.events[1]["message"] == "web1 has lost 5 samples: its spool was full"
+
+
+async def test_a_gap_that_goes_on_is_one_gap_and_one_event(database_url: str) -> None:
+    of = session()
+    async with writing(database_url) as (writer, recorder):
+        await settle(writer, recorder, batch_of(of, [1, 2], gaps=[shed(3, 3)], start_us=NOON_US))
+        await settle(writer, recorder, batch_of(of, gaps=[shed(4, 4)], start_us=NOON_US))
+        batches = [batch_of(of, gaps=[shed(seq, seq)], start_us=NOON_US) for seq in range(5, 9)]
+        for batch in batches:
+            writer.offer(batch)
+        await until("all are settled", lambda: recorder.is_settled(*batches))
+        await settle(writer, recorder, batch_of(of, [9, 11], gaps=[shed(10, 10)], start_us=NOON_US))
+    assert rows(database_url, GAPS) == [(3, 8, "shed", at(2), at(9)), (10, 10, "shed", at(9), at(11))]
+    assert [one["kind"] for one in recorder.events[1:]] == ["samples.lost", "samples.lost"]
 
 
 async def test_what_is_refused_is_kept_apart_as_it_came(database_url: str) -> None:

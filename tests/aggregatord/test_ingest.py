@@ -14,6 +14,7 @@ import pytest
 
 from sysmon.v1 import ingest_pb2 as pb
 from sysmonstm import bus
+from sysmonstm.aggregatord import ingest as ingest_module
 from sysmonstm.aggregatord.connection import Connection
 from sysmonstm.aggregatord.ingest import Context, IngestService
 from sysmonstm.aggregatord.live import LivePublisher
@@ -156,6 +157,14 @@ async def test_a_live_frame_before_its_layout_ends_its_call(hub: Hub) -> None:
         await write(lane, pb.LiveMessage(hello=hello()))
         await write(lane, pb.LiveMessage(frame=frame(1)))
         assert await lane.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_whoever_says_no_hello_is_not_waited_for(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest_module, "HELLO_SECONDS", 0.1)
+    async with collector(hub) as stub:
+        call = stub.Ingest()
+        assert await call.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert "no hello" in (await call.details() or "")
 
 
 async def test_needed_layouts_and_acks_may_be_due_at_once(hub: Hub, database_url: str) -> None:

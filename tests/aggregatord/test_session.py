@@ -52,7 +52,7 @@ def test_a_batch_waits_for_every_layout_that_it_needs() -> None:
 
 
 def test_a_layout_that_was_forgotten_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layouts_module, "MAX_LAYOUTS", 1)
+    monkeypatch.setattr(layouts_module, "MAX_SERIES_IN_ALL", 3)
     known = LayoutBook()
     one = session(known)
     give(one, frame(1, layout(0)))
@@ -65,7 +65,7 @@ def test_a_layout_that_was_forgotten_is_asked_for_again(monkeypatch: pytest.Monk
 
 
 def test_a_layout_that_goes_while_its_batch_is_looked_at_is_still_that_batchs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layouts_module, "MAX_LAYOUTS", 1)
+    monkeypatch.setattr(layouts_module, "MAX_SERIES_IN_ALL", 3)
     monkeypatch.setattr(session_module, "CHUNK_VALUES", 1)
     known = book()
     one = session(known)

@@ -26,6 +26,9 @@ from sysmonstm.wire import DamagedError, RefusedError, Sealer, check_frame, chec
 
 log = logs.logger(__name__)
 
+# As long as a collector waits for its welcome.
+HELLO_SECONDS = 20.0
+
 # How long a collector that reads nothing can keep its refusal waiting.
 LAST_WRITE_SECONDS = 5.0
 
@@ -172,11 +175,12 @@ class IngestService(rpc.IngestServicer):
         """The hello that must come first."""
         hello = pb.Hello()
         try:
-            async for message in messages:
-                hello = message.hello
-                break
+            async with asyncio.timeout(HELLO_SECONDS):
+                hello = (await anext(messages)).hello
             check_hello(hello)
             self._check_room(hello.machine)
+        except (TimeoutError, StopAsyncIteration):
+            await self._end(context, RefusedError(f"it said no hello within {HELLO_SECONDS:.0f} s"), "")
         except _ENDINGS as ending:
             await self._end(context, ending, "")
         return hello

@@ -6,15 +6,17 @@ from sysmon.v1 import ingest_pb2
 from sysmonstm.metric import Layout
 from sysmonstm.wire import layout_from_wire
 
-# More than a fleet has in use: what hostile collectors invent beyond it only makes the hub ask again.
-MAX_LAYOUTS = 10_000
+# More series, all layouts together, than a fleet has in use, in some 150 MB: what hostile collectors invent beyond it
+# only makes the hub ask again.
+MAX_SERIES_IN_ALL = 1_000_000
 
 
 class LayoutBook:
-    """Checked layouts; the oldest goes when there are too many (a collector is then asked for it again)."""
+    """Checked layouts; the oldest go when there are too many (a collector is then asked for it again)."""
 
     def __init__(self) -> None:
         self._layouts: dict[bytes, Layout] = {}
+        self._series = 0
 
     def get(self, layout_id: bytes) -> Layout | None:
         """The layout, if it is known."""
@@ -25,7 +27,12 @@ class LayoutBook:
         layout = self._layouts.get(message.id)
         if layout is None:
             layout = layout_from_wire(message)
-            if len(self._layouts) >= MAX_LAYOUTS:
-                del self._layouts[next(iter(self._layouts))]
+            self._make_room(len(layout.series))
             self._layouts[layout.id] = layout
+            self._series += len(layout.series)
         return layout
+
+    def _make_room(self, series: int) -> None:
+        while self._layouts and self._series + series > MAX_SERIES_IN_ALL:
+            oldest = self._layouts.pop(next(iter(self._layouts)))
+            self._series -= len(oldest.series)

@@ -98,7 +98,7 @@ class LivePublisher:
         however wrong theirs are. 0 is older than all that is known.
         """
         shown = self._newest.get(machine)
-        if shown and not _is_newer(shown, stream, frame.seq, taken_us):
+        if shown and not _is_newer(shown, stream, frame.seq, taken_us, received_us):
             return
         self._newest[machine] = _Shown(stream, frame.seq, layout.id, taken_us)
         if layout.id not in self._layouts:
@@ -236,8 +236,11 @@ class LivePublisher:
         self._generation = generation
 
 
-def _is_newer(shown: _Shown, stream: bytes, seq: int, taken_us: int) -> bool:
-    return seq > shown.seq if stream == shown.stream else taken_us >= shown.taken_us
+def _is_newer(shown: _Shown, stream: bytes, seq: int, taken_us: int, now_us: int) -> bool:
+    if stream == shown.stream:
+        return seq > shown.seq
+    # What seems to have been taken after now was shown before this hub's clock was set back.
+    return taken_us >= shown.taken_us or shown.taken_us > now_us
 
 
 def _text(raw: bytes | str) -> str:

@@ -46,7 +46,8 @@ class Losses:
     def damage(self, machine: str, peer: str, reason: str) -> None:
         """A message was damaged on its way; `machine` is empty where it was the first."""
         self.damaged += 1
-        if self._first("damaged", machine or peer):
+        # A peer has another port each time.
+        if self._first("damaged", machine or peer.rpartition(":")[0]):
             log.warning(
                 "message.damaged",
                 "a message was damaged on its way here; its call ends and it is sent again; said once for each machine",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import AsyncCursor
 
@@ -19,6 +19,13 @@ from sysmonstm.aggregatord.session import RejectedFrame
 _REJECTS_AT_ONCE = 100
 _REASONS = {pb.GAP_REASON_SHED: "shed", pb.GAP_REASON_DAMAGED: "damaged"}
 
+# What follows on a gap with no frame between, as while a spool cannot be written, is the same gap grown.
+_GROW_GAPS = """
+UPDATE gaps SET last_seq = new.last_seq
+FROM unnest(%s::integer[], %s::bigint[], %s::bigint[], %s::text[]) AS new (stream, first_seq, last_seq, reason)
+WHERE gaps.stream = new.stream AND gaps.last_seq = new.first_seq - 1 AND gaps.reason = new.reason
+RETURNING new.stream, new.first_seq
+"""
 # `incoming` still has the frames of this transaction; before them there is the one that the stream's cursor is at.
 _GAPS = """
 INSERT INTO gaps (machine, stream, first_seq, last_seq, reason, from_time)
@@ -84,16 +91,30 @@ def news(pieces: Iterable[Piece], durable_seqs: Mapping[bytes, int]) -> Losses:
     since, and a gap may have grown. Only what is beyond the cursor counts, and each seq once.
     """
     losses, done = Losses([], []), dict(durable_seqs)
+    # Of each stream: where its newest gap is.
+    newest: dict[bytes, int] = {}
     for piece in pieces:
         stream = piece.session.stream
         settled = done[stream]
         for gap in piece.gaps:
             if gap.last_seq > settled:
                 first = max(gap.first_seq, settled + 1)
-                losses.gaps.append(LostFrames(piece, first, gap.last_seq, _REASONS.get(gap.reason, "unknown")))
+                lost = LostFrames(piece, first, gap.last_seq, _REASONS.get(gap.reason, "unknown"))
+                newest[stream] = _joined(losses.gaps, newest.get(stream), lost)
         losses.rejects.extend(RefusedFrame(piece, one) for one in piece.rejected if one.frame.seq > settled)
         done[stream] = max(settled, piece.last_seq)
     return losses
+
+
+def _joined(gaps: list[LostFrames], newest: int | None, lost: LostFrames) -> int:
+    """Add a gap, to the newest of its stream where it follows on that; where it is now."""
+    if newest is not None:
+        before = gaps[newest]
+        if before.last_seq + 1 == lost.first_seq and before.reason == lost.reason:
+            gaps[newest] = replace(before, last_seq=lost.last_seq)
+            return newest
+    gaps.append(lost)
+    return len(gaps) - 1
 
 
 async def store(cursor: AsyncCursor, identities: Identities, losses: Losses) -> list[Event]:
@@ -117,18 +138,21 @@ async def end_gaps(cursor: AsyncCursor, identities: Identities, streams: Iterabl
 async def _store_gaps(cursor: AsyncCursor, identities: Identities, gaps: Sequence[LostFrames]) -> list[Event]:
     if not gaps:
         return []
-    sessions = [gap.piece.session for gap in gaps]
+    streams = [identities.streams[gap.piece.session.stream] for gap in gaps]
+    grow = (streams, [gap.first_seq for gap in gaps], [gap.last_seq for gap in gaps], [gap.reason for gap in gaps])
+    grown = set(await (await cursor.execute(_GROW_GAPS, grow)).fetchall())
+    new = [gap for stream, gap in zip(streams, gaps, strict=True) if (stream, gap.first_seq) not in grown]
     columns = (
-        [identities.machines[session.machine] for session in sessions],
-        [identities.streams[session.stream] for session in sessions],
-        [gap.first_seq for gap in gaps],
-        [gap.last_seq for gap in gaps],
-        [gap.reason for gap in gaps],
+        [identities.machines[gap.piece.session.machine] for gap in new],
+        [identities.streams[gap.piece.session.stream] for gap in new],
+        [gap.first_seq for gap in new],
+        [gap.last_seq for gap in new],
+        [gap.reason for gap in new],
     )
     await cursor.execute(_GAPS, columns)
     identities.whole -= set(columns[1])
     frames: Counter[tuple[str, str]] = Counter()
-    for gap in gaps:
+    for gap in new:
         frames[gap.piece.session.machine, gap.reason] += gap.last_seq - gap.first_seq + 1
     return [events.lost(machine, reason, count) for (machine, reason), count in frames.items()]
 
