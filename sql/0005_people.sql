@@ -66,6 +66,9 @@ DECLARE
     raw_from timestamptz; raw_to timestamptz; minute_from timestamptz; minute_to timestamptz;
     hour_from timestamptz; hour_to timestamptz;
 BEGIN
+    IF width IS NULL THEN
+        RAISE EXCEPTION 'history() needs a step, such as 5 minutes' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
     -- A row of minutes or hours that the range begins within counts whole.
     SELECT min(part."from") FILTER (WHERE tier = 'raw'), max(part."to") FILTER (WHERE tier = 'raw'),
         date_trunc('minute', min(part."from") FILTER (WHERE tier = 'minute'), 'UTC'),

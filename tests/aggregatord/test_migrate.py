@@ -85,6 +85,14 @@ async def test_a_user_who_may_not_make_tables_is_told_so(empty_database_url: str
             await owner.execute(f"SET ROLE {role}".encode())
             with pytest.raises(UserError, match="TIMESCALE_URL: its user may not set up the database: permission"):
                 await migrate(owner)
+            # Where there is nothing to make, no such right is needed.
+            await owner.execute("RESET ROLE")
+            await migrate(owner)
+            await owner.execute(f"GRANT SELECT ON schema_migrations TO {role}".encode())
+            await owner.execute(f"SET ROLE {role}".encode())
+            assert await migrate(owner) == []
+            await owner.execute("RESET ROLE")
+            await owner.execute(f"DROP OWNED BY {role}".encode())
         finally:
             await owner.execute("RESET ROLE")
             await owner.execute(f"DROP ROLE {role}".encode())

@@ -62,11 +62,14 @@ async def migrate(connection: AsyncConnection, wanted: list[Migration] | None = 
 
 
 async def _applied(connection: AsyncConnection) -> dict[int, str]:
-    await connection.execute(
-        "CREATE TABLE IF NOT EXISTS schema_migrations ("
-        " version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,"
-        " applied timestamptz NOT NULL DEFAULT now())"
-    )
+    there = await (await connection.execute("SELECT WHERE to_regclass('schema_migrations') IS NOT NULL")).fetchone()
+    if there is None:
+        # To say IF NOT EXISTS needs the right to make tables, which a user of a schema that is up to date may lack.
+        await connection.execute(
+            "CREATE TABLE schema_migrations ("
+            " version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,"
+            " applied timestamptz NOT NULL DEFAULT now())"
+        )
     rows = await connection.execute("SELECT version, checksum FROM schema_migrations")
     return dict(await rows.fetchall())
 

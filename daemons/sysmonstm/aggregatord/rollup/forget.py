@@ -16,7 +16,9 @@ SETTLE_SECONDS = 120
 REMEMBERED_SECONDS = 30 * 86400
 SILENT_AT_ONCE = 100
 
-_FORGOTTEN = "SELECT id, name FROM forgotten ORDER BY id"
+_FORGOTTEN = """
+SELECT id, name, EXISTS (SELECT FROM machines WHERE machines.name = forgotten.name) FROM forgotten ORDER BY id
+"""
 _PENDING = "SELECT id, machine, extract(epoch FROM time)::float8 FROM forgotten WHERE deleted IS NULL ORDER BY id"
 _DELETED = "UPDATE forgotten SET deleted = to_timestamp(%s) WHERE id = %s"
 _DROP = "DELETE FROM forgotten WHERE deleted IS NOT NULL AND time < to_timestamp(%s)"
@@ -37,10 +39,12 @@ class Notice:
         self._known: set[int] | None = None
 
     async def news(self, connection: AsyncConnection) -> list[str]:
-        """Their names; of those that were forgotten before it was first asked, none."""
+        """Their names. At first all that are still gone: nobody else may have told Redis."""
         rows = await (await connection.execute(_FORGOTTEN)).fetchall()
-        known, self._known = self._known, {number for number, _ in rows}
-        return [] if known is None else [name for number, name in rows if number not in known]
+        known, self._known = self._known, {number for number, *_ in rows}
+        if known is None:
+            return [name for _, name, is_back in rows if not is_back]
+        return [name for number, name, _ in rows if number not in known]
 
 
 async def forget_silent_machines(connection: AsyncConnection, seconds: float, now: float) -> bool:
