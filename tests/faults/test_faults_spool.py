@@ -33,7 +33,13 @@ def small_disk(path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", path], check=True)
 
 
-@pytest.mark.parametrize("free_bytes", [0, MIB], ids=["until the disk is full", "with room to spare"])
+@pytest.mark.parametrize(
+    "free_bytes",
+    [
+        pytest.param(0, id="until the disk is full"),
+        pytest.param(MIB, id="with room to spare", marks=pytest.mark.long_faults),
+    ],
+)
 async def test_a_spool_on_a_disk_of_four_mebibytes_overflows_threefold(
     stage: Stage, tmp_path: Path, free_bytes: int
 ) -> None:
@@ -62,7 +68,10 @@ def _taken(stage: Stage) -> int:
     return stage.ledger().issued
 
 
-@pytest.mark.parametrize("hub_answers", [True, False], ids=["hub answers", "hub is away"])
+@pytest.mark.parametrize(
+    "hub_answers",
+    [pytest.param(True, id="hub answers", marks=pytest.mark.long_faults), pytest.param(False, id="hub is away")],
+)
 async def test_a_spool_that_is_put_back_from_an_old_copy_begins_a_new_stream(
     stage: Stage, tmp_path: Path, hub_answers: bool
 ) -> None:
