@@ -11,7 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sysmonstm.aggregatord.rollup import make, minutes
+from sysmonstm.aggregatord.history.connection import connected
+from sysmonstm.aggregatord.rollup import make, minutes, sweep, tiers
+from sysmonstm.aggregatord.rollup.retention import move_lines
+from sysmonstm.aggregatord.rollup.round import steps, storage_of
 from tests.aggregatord.rollup_model import START, WIDTHS, Sent, differences, expected, reset, stored, write
 from tests.aggregatord.rollup_rounds import DAY, HOUR, KEEP, roll_up, roll_up_in_part, roll_up_until_terminated
 from tests.editions import each_edition
@@ -210,6 +213,32 @@ async def test_a_claim_waits_for_who_writes_and_is_put_off_if_that_takes_long(
 
 
 @each_edition
+async def test_the_line_of_raw_waits_for_who_writes_before_it_and_is_put_off_if_that_takes_long(
+    database_url: str,
+    connection: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The writer's mark cannot be seen yet; once raw no longer has the minute's time, nobody would heed it."""
+    monkeypatch.setattr(tiers, "CLAIM_WAIT", "200ms")
+    web1, now = Machine(1, 1), START + 6 * HOUR
+    early, open_frame = web1.frame(START + 61), web1.frame(START + 90)
+    write(connection, [early])
+    await roll_up(database_url, now, dataclasses.replace(KEEP, raw=7 * HOUR))
+    with psycopg.connect(database_url) as slow:
+        write(slow, [open_frame], commit=False)
+        async with connected(database_url) as rolling:
+            before = await tiers.read_tiers(rolling)
+            await move_lines(rolling, KEEP, now)
+            assert await tiers.read_tiers(rolling) == before
+        assert "nothing is dropped from raw" in caplog.text
+        slow.commit()
+    await roll_up(database_url, now)
+    assert sum(row.samples for row in stored(connection, "minutes").values()) == 2
+    check(connection, [early, open_frame])
+
+
+@each_edition
 async def test_layouts_that_change_within_a_minute_and_streams_side_by_side_have_rows_of_their_own(
     database_url: str, connection: psycopg.Connection
 ) -> None:
@@ -305,6 +334,30 @@ async def test_frames_from_before_every_tier_are_counted_nowhere_and_said(
     await roll_up(database_url, START + 40 * DAY + 60)
     assert "older than what any tier keeps" in caplog.text
     check(connection, [])
+
+
+@each_edition
+async def test_what_deletes_rows_of_a_tier_is_never_prepared(
+    database_url: str, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan of a prepared statement may have no constants; TimescaleDB would unpack all that is compressed."""
+    monkeypatch.setitem(sweep.WINDOW_SECONDS, "minutes", HOUR)
+    web1, now = Machine(1, 1), START + DAY
+    async with connected(database_url) as rolling:
+        storage = await storage_of(rolling)
+        for _ in range(10):
+            now += HOUR
+            for step in steps(KEEP, storage, now):
+                while await step(rolling):
+                    pass
+            # Of a minute that is made already, and of one that raw no longer has.
+            write(connection, [web1.frame(now - 30 * 60), web1.frame(now - 5 * HOUR)])
+        while await sweep.delete_from_tier(rolling, "minutes", now, machine=1):
+            pass
+        cursor = await rolling.execute("SELECT statement FROM pg_prepared_statements")
+        prepared = [row[0] for row in await cursor.fetchall()]
+    assert any("DELETE FROM dirty_minutes" in statement for statement in prepared)
+    assert [one for one in prepared if re.search(r'DELETE FROM "?(frames|minutes|hours)\b', one)] == []
 
 
 FILLED = """

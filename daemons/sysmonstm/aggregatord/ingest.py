@@ -176,7 +176,8 @@ class IngestService(rpc.IngestServicer):
         hello = pb.Hello()
         try:
             async with asyncio.timeout(HELLO_SECONDS):
-                hello = (await anext(messages)).hello
+                first: pb.CollectorMessage | pb.LiveMessage = await anext(messages)
+            hello = first.hello
             check_hello(hello)
             self._check_room(hello.machine)
         except (TimeoutError, StopAsyncIteration):

@@ -1,7 +1,9 @@
 """Columnar compression of old chunks, which TimescaleDB has on its Community licence only.
 
-Frames that come late are no trouble: since 2.11 rows go into compressed chunks as into others, and a row that is there
-already is found by its key. While a chunk is compressed, nobody writes to it.
+Since TimescaleDB 2.11 rows go into compressed chunks as into others, and a row that is there already is found by its
+key. What is put in, or unpacked by a DELETE, stays as it is until the chunk is dropped. A DELETE unpacks whole batches,
+chosen by constants in its conditions, of which it must therefore have some. While a chunk is being compressed, nobody
+writes to it.
 """
 
 from __future__ import annotations

@@ -19,10 +19,12 @@ _TAKE_MARKS = """
 DELETE FROM dirty_hours WHERE ctid = ANY (ARRAY(SELECT ctid FROM dirty_hours LIMIT %s))
 RETURNING machine, extract(epoch FROM time)::bigint
 """
+# With constants, as the one for minutes.
 _FORGET = """
-DELETE FROM hours USING unnest(%s::integer[], %s::bigint[]) AS dirty (machine, second)
+DELETE FROM hours USING unnest(%(machines)s::integer[], %(seconds)s::bigint[]) AS dirty (machine, second)
 WHERE hours.machine = dirty.machine AND hours.time = to_timestamp(dirty.second)
-    AND hours.time >= to_timestamp(%s) AND hours.time < to_timestamp(%s)
+    AND hours.machine = ANY (%(machines)s::integer[])
+    AND hours.time >= to_timestamp(%(lowest)s) AND hours.time < to_timestamp(%(highest)s)
 """
 
 
@@ -53,8 +55,8 @@ async def remake_marked_hours(connection: AsyncConnection) -> bool:
         tiers = await read_tiers(connection)
         live = [(machine, second) for machine, second in set(marks) if tiers.minute_kept <= second < tiers.hour_done]
         if live:
-            machines, seconds = (list(column) for column in zip(*live, strict=True))
-            await connection.execute(_FORGET, (machines, seconds, min(seconds), max(seconds) + HOUR))
-            await make_rows(connection, HOURS, marked(live, HOUR))
+            spans = marked(live, HOUR)
+            await connection.execute(_FORGET, spans.arguments, prepare=False)
+            await make_rows(connection, HOURS, spans)
     # What is marked meanwhile is for the next round, or a replay would keep this one for itself.
     return len(marks) == MARKS

@@ -42,12 +42,14 @@ SELECT machine, extract(epoch FROM bucket)::bigint, stream, layout, part, count(
 FROM numbered
 GROUP BY machine, bucket, stream, layout, part ORDER BY 1, 2, 3, 4, 5
 """)
+# With constants, as the DELETE of minutes that are made anew.
 _TAKE_STORED = sql.SQL("""
 WITH taken AS (
     DELETE FROM {table} AS stored USING unnest(%(machines)s::integer[], %(seconds)s::bigint[], %(streams)s::integer[],
         %(layouts)s::integer[]) AS wanted (machine, second, stream, layout)
     WHERE stored.machine = wanted.machine AND stored.time = to_timestamp(wanted.second)
         AND stored.stream = wanted.stream AND stored.layout = wanted.layout
+        AND stored.machine = ANY (%(machines)s::integer[])
         AND stored.time >= to_timestamp(%(lowest)s) AND stored.time <= to_timestamp(%(highest)s)
     RETURNING stored.*)
 SELECT machine, extract(epoch FROM time)::bigint, stream, layout, {columns}
@@ -90,7 +92,7 @@ async def _take_stored(
     bounds = {"lowest": min(seconds), "highest": max(seconds)}
     async with connection.cursor(binary=True) as cursor:
         query = _TAKE_STORED.format(table=sql.Identifier(table), columns=STORED_COLUMNS)
-        await cursor.execute(query, arguments | bounds)
+        await cursor.execute(query, arguments | bounds, prepare=False)
         return [StoredGroup(*row) for row in await cursor.fetchall()]
 
 

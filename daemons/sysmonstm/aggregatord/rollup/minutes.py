@@ -24,10 +24,13 @@ _TAKE_MARKS = """
 DELETE FROM dirty_minutes WHERE ctid = ANY (ARRAY(SELECT ctid FROM dirty_minutes LIMIT %s))
 RETURNING machine, extract(epoch FROM time)::bigint
 """
+# Machines and bounds are said again as constants: by those alone TimescaleDB chooses the compressed batches it unpacks.
+# It is never prepared, for the plan of a prepared statement may have none.
 _FORGET = """
-DELETE FROM minutes USING unnest(%s::integer[], %s::bigint[]) AS dirty (machine, second)
+DELETE FROM minutes USING unnest(%(machines)s::integer[], %(seconds)s::bigint[]) AS dirty (machine, second)
 WHERE minutes.machine = dirty.machine AND minutes.time = to_timestamp(dirty.second)
-    AND minutes.time >= to_timestamp(%s) AND minutes.time < to_timestamp(%s)
+    AND minutes.machine = ANY (%(machines)s::integer[])
+    AND minutes.time >= to_timestamp(%(lowest)s) AND minutes.time < to_timestamp(%(highest)s)
 """
 _MARK_HOURS = """
 INSERT INTO dirty_hours (machine, time)
@@ -65,9 +68,9 @@ async def remake_marked_minutes(connection: AsyncConnection) -> bool:
         tiers = await read_tiers(connection)
         live = [(machine, second) for machine, second in set(marks) if tiers.raw_kept <= second < tiers.minute_done]
         if live:
-            machines, seconds = (list(column) for column in zip(*live, strict=True))
-            await connection.execute(_FORGET, (machines, seconds, min(seconds), max(seconds) + MINUTE))
-            await make_rows(connection, MINUTES, marked(live, MINUTE))
+            spans = marked(live, MINUTE)
+            await connection.execute(_FORGET, spans.arguments, prepare=False)
+            await make_rows(connection, MINUTES, spans)
             await mark_hours(connection, live)
     # What is marked meanwhile is for the next round, or a replay would keep this one for itself.
     return len(marks) == MARKS

@@ -10,24 +10,27 @@ from sysmonstm.aggregatord.rollup.tiers import HOUR
 
 # Of tables that are not tiers.
 BATCH = 10_000
-# Some 100,000 rows in one statement: a hundred machines, and of each from its oldest row on as many seconds as these.
+# Some 100,000 rows in one transaction: a hundred machines, and of each from its oldest row on as many seconds as these.
 MACHINES = 100
 WINDOW_SECONDS = {"frames": HOUR, "minutes": 12 * HOUR, "hours": 30 * 24 * HOUR}
 
 ALL_MACHINES = sql.SQL("SELECT id FROM machines")
 ONE_MACHINE = sql.SQL("SELECT %(machine)s::integer AS id")
 
-# Oldest rows are found machine by machine, by the tier's key. Unlike ctid, time and machine name the same rows in every
-# chunk of a hypertable.
+# Oldest rows are found machine by machine, by the tier's key.
+_OLDEST = sql.SQL("""
+SELECT machine.id, floor(extract(epoch FROM first.time))::bigint
+FROM ({machines}) AS machine CROSS JOIN LATERAL (
+    SELECT time FROM {table} AS stored WHERE stored.machine = machine.id AND stored.time < to_timestamp(%(before)s)
+    ORDER BY time LIMIT 1) AS first
+LIMIT %(most)s
+""")
+# Unlike ctid, time and machine name the same rows in every chunk of a hypertable. They are constants, and not joined to
+# what was found: by those alone TimescaleDB chooses which compressed batches it unpacks. It is never prepared, for the
+# plan of a prepared statement may have none.
 _TIER = sql.SQL("""
-WITH oldest AS (
-    SELECT machine.id, first.time FROM ({machines}) AS machine CROSS JOIN LATERAL (
-        SELECT time FROM {table} AS stored WHERE stored.machine = machine.id AND stored.time < to_timestamp(%(before)s)
-        ORDER BY time LIMIT 1) AS first
-    LIMIT %(most)s)
-DELETE FROM {table} AS stored USING oldest
-WHERE stored.machine = oldest.id AND stored.time >= oldest.time AND stored.time < to_timestamp(%(before)s)
-    AND stored.time < oldest.time + make_interval(secs => %(window)s)
+DELETE FROM {table}
+WHERE machine = %(machine)s::integer AND time >= to_timestamp(%(start)s) AND time < to_timestamp(%(stop)s)
 """)
 _OLD = sql.SQL("""
 DELETE FROM {table}
@@ -43,10 +46,16 @@ async def delete_from_tier(
 ) -> bool:
     """Delete some rows of a tier from before then, of one machine or of those in the fleet; whether there were any."""
     machines = ALL_MACHINES if machine is None else ONE_MACHINE
-    query = _TIER.format(table=sql.Identifier(table), machines=machines)
-    window = WINDOW_SECONDS[table]
-    arguments = {"before": before, "most": MACHINES, "window": window, "machine": machine}
-    return (await connection.execute(query, arguments)).rowcount > 0
+    find = _OLDEST.format(table=sql.Identifier(table), machines=machines)
+    delete = _TIER.format(table=sql.Identifier(table))
+    async with connection.transaction():
+        cursor = await connection.execute(find, {"before": before, "most": MACHINES, "machine": machine})
+        oldest = await cursor.fetchall()
+        for found, start in oldest:
+            stop = min(before, start + WINDOW_SECONDS[table])
+            arguments = {"machine": found, "start": start, "stop": stop}
+            await connection.execute(delete, arguments, prepare=False)
+    return bool(oldest)
 
 
 async def delete_old(connection: AsyncConnection, table: LiteralString, column: LiteralString, before: float) -> bool:
