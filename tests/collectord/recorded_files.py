@@ -141,6 +141,9 @@ class MemoryDirectory:
     def names(self) -> list[str]:
         return list(self._disk.entries)
 
+    def is_file(self, name: str) -> bool:
+        return bool(self._content(name))
+
     def size(self, name: str) -> int:
         return len(self._content(name).data)
 

@@ -99,6 +99,15 @@ def test_a_frame_is_behind_until_the_connection_has_taken_it() -> None:
     assert lane.is_behind(b"t" * 16, 1)
 
 
+def test_a_frame_of_which_only_the_loss_was_told_is_behind() -> None:
+    lane = lane_with(window=8)
+    send(lane)
+    lane.batch(Portion([], [pb.Gap(first_seq=2, last_seq=3, reason=pb.GAP_REASON_SHED)]), 5)
+    lane.written(0.0)
+    assert not lane.is_behind(STREAM, 1)
+    assert lane.is_behind(STREAM, 3)
+
+
 def test_what_was_written_and_does_not_come_is_missed_after_a_while() -> None:
     lane = lane_with(window=8)
     send(lane, 3)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sysmon.v1 import ingest_pb2 as pb
+from sysmonstm.collectord.spool.opening import INCOMPLETE
+from sysmonstm.collectord.spool.recent import MOST_FRAMES
 from sysmonstm.collectord.spool.records import HEADER_BYTES, Kind, decoded_header
 from sysmonstm.collectord.spool.segment import records_of
 from sysmonstm.collectord.spool.spool import Spool
@@ -48,12 +50,14 @@ class SpoolStory(RuleBasedStateMachine):
         self.synced: set[Identity] = set()
         self.doubtful: set[Identity] = set()
         self.acknowledged: dict[bytes, int] = {}
-        self.told_lost: dict[Identity, pb.GapReason] = {}
         self.may_repeat = False
         self.has_been_tight = min(most_bytes, capacity) <= 4_000
         self._open()
 
     def _open(self) -> None:
+        # The newest frames of the stream, which are in memory whether or not the disk has taken them.
+        self.in_memory: list[Identity] = []
+        self.told_lost: set[Identity] = set()
         self.spool = Spool(MemoryDirectory(self.disk), self.limits, self.boots.to_bytes(16, "big"))
 
     def _do(self, work: Callable[[], T]) -> T | None:
@@ -98,7 +102,7 @@ class SpoolStory(RuleBasedStateMachine):
             current = self.spool.state.streams[-1]
             identity = current.stream, current.newest_seq + 1
             self.perhaps[identity] = self.number
-            before = self.spool.state
+            before, files = self.spool.state, set(self._files())
             issued = self._do(lambda: self.spool.append(*sample(self.number)))
             if issued is None:
                 return
@@ -106,13 +110,20 @@ class SpoolStory(RuleBasedStateMachine):
             assert is_sample(issued.frame, self.number)
             assert identity not in self.issued or self.may_repeat
             self.issued[identity] = self.number
-            if self.spool._store.current.gaps.within(issued.frame.seq, issued.frame.seq):
+            if not files <= set(self._files()) or (self.in_memory and self.in_memory[0][0] != issued.stream):
+                # Something was settled or shed, also from memory, or the stream is another.
+                self.in_memory.clear()
+            self.in_memory = [*self.in_memory, identity][-MOST_FRAMES:]
+            if self.spool._store.current.unwritten.has(issued.frame.seq):
                 assert self.disk.refuses or self.disk.free < 2_000
                 self.may_repeat |= self.disk.refuses_all
             else:
                 self.written.add(identity)
                 assert self.spool.state.bytes <= self.limits.most_bytes + LARGEST_SEGMENT
             assert self.spool.state.shed >= before.shed
+
+    def _files(self) -> Iterator[str]:
+        return (name.removesuffix(INCOMPLETE) for name in self.disk.entries)
 
     @rule(behind=st.integers(-2, 6), oldest=st.booleans())
     def acknowledge(self, behind: int, oldest: bool) -> None:
@@ -150,7 +161,7 @@ class SpoolStory(RuleBasedStateMachine):
             self.boots += other_boot
             self._open()
             after = self.spool.state.streams[-1]
-            assert unclean or after.newest_seq in (0, before.newest_seq)
+            assert unclean or after.newest_seq == (0 if other_boot else before.newest_seq)
 
         self._do(reopened)
 
@@ -183,6 +194,11 @@ class SpoolStory(RuleBasedStateMachine):
                     assert is_sample(frame, self.issued[identity])
                 assert self.spool.time_of(*identity) == frame.time_us
                 assert self.spool.layout(frame.layout_id) is not None
+            in_memory = [seq for stream, seq in self.in_memory if stream == state.stream]
+            assert {seq for seq in in_memory if seq > state.acknowledged_seq} <= set(found.frames)
+            # What was told to be lost is not sent after all.
+            assert not self.told_lost & {(state.stream, seq) for seq in found.frames}
+            self.told_lost |= {(state.stream, seq) for seq in found.lost}
             for seq, reason in found.lost.items():
                 assert reason in (pb.GAP_REASON_SHED, pb.GAP_REASON_DAMAGED)
                 if (state.stream, seq) in self.written:

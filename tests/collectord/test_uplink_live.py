@@ -12,11 +12,14 @@ import pytest
 from sysmon.v1 import ingest_pb2 as pb
 from sysmonstm.collectord import intake as intake_module
 from sysmonstm.collectord import live
+from sysmonstm.collectord.calls import channel_to
+from sysmonstm.collectord.connection import Connection
+from sysmonstm.collectord.durable import Tally
 from sysmonstm.collectord.intake import Intake
 from sysmonstm.collectord.sampler import Sample
 from sysmonstm.collectord.spool.outbox import Outbox
 from tests.collectord.scripted_hub import Call, Context, ScriptedHub, last_seq, serving, take, take_all
-from tests.collectord.uplinked import EPOCH_US, LAYOUTS, hung_disk, outbox_in, uplinked
+from tests.collectord.uplinked import EPOCH_US, HELLO, LAYOUTS, hung_disk, outbox_in, uplinked
 from tests.shared.real_server import until
 
 
@@ -89,6 +92,18 @@ async def test_what_is_stored_is_not_shown_again_by_the_next_connection(outbox: 
         await until("it is connected anew", lambda: len(hub.hellos) == 2)
         await asyncio.sleep(4 * live.PATIENCE_SECONDS)
     assert hub.live == []
+
+
+async def test_what_is_settled_without_having_left_is_shown(outbox: Outbox) -> None:
+    issued = await outbox.append(EPOCH_US, LAYOUTS[0], [1.0])
+    await outbox.acknowledge(issued.stream, issued.frame.seq)
+    async with channel_to("127.0.0.1:1") as stub:
+        tally = Tally()
+        connection = Connection(stub, HELLO, outbox, tally)
+        newest = live.Newest(issued.stream, issued.frame, LAYOUTS[0])
+        assert connection._is_behind(newest)
+        tally.left = issued.stream, issued.frame.seq
+        assert not connection._is_behind(newest)
 
 
 async def test_a_window_that_never_opens_is_no_failure(outbox: Outbox) -> None:

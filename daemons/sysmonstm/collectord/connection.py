@@ -57,7 +57,8 @@ class Connection:
             await self._durable.serve(self._welcomed.set)
 
     def _is_behind(self, newest: Newest) -> bool:
-        if newest.frame.seq <= self._outbox.acknowledged_seq(newest.stream):
-            # It left by a connection before this one.
+        place = newest.stream, newest.frame.seq
+        if place == self._tally.left and newest.frame.seq <= self._outbox.acknowledged_seq(newest.stream):
+            # It left by a connection before this one. What only a gap tells of has not left.
             return False
         return self._durable is None or self._durable.is_behind(newest)

@@ -22,10 +22,14 @@ WELCOME_SECONDS = 20.0
 
 @dataclass(slots=True)
 class Tally:
-    """How many frames aggregators have refused, how often they have settled some, and who is told of those then."""
+    """How many frames aggregators have refused, how often they have settled some, and who is told of those then.
+
+    `left` is the stream and the seq of the newest frame that the durable lane of any connection has sent.
+    """
 
     refused: int = 0
     settlements: int = 0
+    left: tuple[bytes, int] = (b"", 0)
     on_acknowledged: Callable[[bytes, int], None] | None = None
 
     def settle(self, stream: bytes, seq: int) -> None:
@@ -164,6 +168,7 @@ class DurableCall:
             while batch := await self._next_batch():
                 await self._call.write(pb.CollectorMessage(batch=batch))
                 self._lane.written(time.monotonic())
+                self._tally.left = self._lane.stream, self._lane.written_frame
                 await self._send_layouts()
             await self._sendable.wait()
 

@@ -24,6 +24,9 @@ class DurableLane:
         # Up to here everything was put into batches, was taken by the connection, and is settled.
         self.sent_seq = 0
         self._written_seq = 0
+        # The newest frame, not gap, that was put into a batch, and that was taken by the connection.
+        self._sent_frame = 0
+        self._written_frame = 0
         self._settled_seq = 0
         # What the aggregator has, and when that last grew or was all that was written, in monotonic seconds.
         self._received_seq = 0
@@ -50,6 +53,8 @@ class DurableLane:
         if not portion.last_seq:
             return None
         self.sent_seq = portion.last_seq
+        if portion.frames:
+            self._sent_frame = portion.frames[-1].seq
         self._unacknowledged.append(self.sent_seq)
         return pb.Batch(frames=portion.frames, gaps=portion.gaps, sent_us=sent_us)
 
@@ -69,7 +74,12 @@ class DurableLane:
         """The last batch has left: the connection has taken it, at `now` in monotonic seconds."""
         if self._received_seq >= self._written_seq:
             self._moved_at = now
-        self._written_seq = self.sent_seq
+        self._written_seq, self._written_frame = self.sent_seq, self._sent_frame
+
+    @property
+    def written_frame(self) -> int:
+        """Seq of the newest frame that has left; of a gap only its loss has."""
+        return self._written_frame
 
     def has_stalled(self, ack: pb.Ack, now: float) -> bool:
         """Whether what was written has not come, and nothing of it for long; at `now` in monotonic seconds."""
@@ -80,4 +90,4 @@ class DurableLane:
 
     def is_behind(self, stream: bytes, seq: int) -> bool:
         """Whether this frame has yet to leave here, so that the live lane must show it."""
-        return stream != self.stream or seq > self._written_seq
+        return stream != self.stream or seq > self._written_frame

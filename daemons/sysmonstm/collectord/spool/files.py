@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from sysmonstm import logs
 from sysmonstm.config import UserError
+
+log = logs.logger(__name__)
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _HINT = "choose another directory with COLLECTOR_SPOOL_DIRECTORY"
@@ -38,6 +43,9 @@ class Directory(Protocol):
 
     def names(self) -> list[str]:
         """Of the files in it."""
+
+    def is_file(self, name: str) -> bool:
+        """Whether it is neither a directory nor a link or anything else."""
 
     def size(self, name: str) -> int:
         """Of a file, in bytes."""
@@ -74,7 +82,12 @@ class DiskFile:
         self._descriptor = descriptor
 
     def append(self, data: bytes) -> None:
-        """A short write is gone on with, until all is written or the system says why not."""
+        """A short write is gone on with, until all is written or the system says why not.
+
+        FileNotFoundError where somebody has deleted the file.
+        """
+        if not os.fstat(self._descriptor).st_nlink:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         written = os.write(self._descriptor, data)
         while written < len(data):
             written += os.write(self._descriptor, data[written:])
@@ -103,36 +116,36 @@ class DiskDirectory:
         """UserError if it cannot be made or written, or another collector has it."""
         self._path = path
         try:
-            path.mkdir(0o700, parents=True, exist_ok=True)
-            # Frames say much of a machine.
-            path.chmod(0o700)
-            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._descriptor, self._lock = _made(path)
+        except BlockingIOError:
+            raise UserError(f"another collector keeps its samples in {path}; stop that one, or {_HINT}") from None
         except OSError as error:
             raise UserError(f"samples cannot be kept in {path}: {error.strerror}; {_HINT}") from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._lock)
-            raise UserError(f"another collector keeps its samples in {path}; stop that one, or {_HINT}") from None
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def names(self) -> list[str]:
         """The lock is one of them."""
         with os.scandir(self._descriptor) as entries:
             return [entry.name for entry in entries]
 
+    def is_file(self, name: str) -> bool:
+        """As lstat says."""
+        return stat.S_ISREG(os.stat(name, dir_fd=self._descriptor, follow_symlinks=False).st_mode)
+
     def size(self, name: str) -> int:
         """As stat says."""
         return os.stat(name, dir_fd=self._descriptor).st_size
 
     def create(self, name: str) -> DiskFile:
-        """Readable by its owner only."""
+        """Readable by its owner only. A directory that was removed is made again, and locked."""
+        if not os.fstat(self._descriptor).st_nlink:
+            self._make_again()
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         return DiskFile(os.open(name, flags, 0o600, dir_fd=self._descriptor))
 
     def open(self, name: str) -> DiskFile:
-        """Whatever hangs in the place of a file is not followed."""
-        return DiskFile(os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._descriptor))
+        """A link in the place of a file is not followed, and a pipe not waited for."""
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        return DiskFile(os.open(name, flags, dir_fd=self._descriptor))
 
     def rename(self, name: str, to: str) -> None:
         """Within the directory."""
@@ -160,6 +173,34 @@ class DiskDirectory:
         """The lock goes with its descriptor."""
         os.close(self._descriptor)
         os.close(self._lock)
+
+    def _make_again(self) -> None:
+        descriptor, lock = _made(self._path)
+        self.close()
+        self._descriptor, self._lock = descriptor, lock
+        log.warning(
+            "spool.removed",
+            "somebody has removed the directory of waiting samples: it is made again; the newest are in memory yet",
+            directory=str(self._path),
+        )
+
+
+def _made(path: Path) -> tuple[int, int]:
+    """Descriptors of the directory and of its lock, which is held; BlockingIOError if another process holds it."""
+    # Frames say much of a machine. What others have made keeps its rights, as they may need it.
+    path.mkdir(0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        lock = os.open("lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=descriptor)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor, lock
 
 
 def boot_id() -> bytes:

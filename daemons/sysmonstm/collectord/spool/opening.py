@@ -17,6 +17,7 @@ from sysmonstm.collectord.spool.files import Directory
 from sysmonstm.collectord.spool.records import HEADER_BYTES, Kind
 from sysmonstm.collectord.spool.segment import Record, Segment, records_of
 from sysmonstm.collectord.spool.stream import Stream
+from sysmonstm.config import UserError
 
 log = logs.logger(__name__)
 
@@ -37,13 +38,13 @@ def name_of(number: int) -> str:
 class Found:
     """What is there. Streams are oldest first.
 
-    `goes_on`: the last stream may be gone on with. `closed`: it was closed in order, and the next life of the machine
-    would go on with it as well. `damaged` counts frames that are lost with segments that cannot be read.
+    `goes_on`: the last stream may be gone on with. In another boot none may: a power cut may have taken its end, and
+    copies of one machine's disk would give out the same seqs. `damaged` counts frames that are lost with segments that
+    cannot be read.
     """
 
     streams: list[Stream] = field(default_factory=list)
     goes_on: bool = False
-    closed: bool = False
     next_number: int = 1
     damaged: int = 0
 
@@ -57,6 +58,7 @@ def find(directory: Directory, boot: bytes) -> Found:
     """Read the directory; deletes what no one could ever read. `boot` is this boot of the machine."""
     names = sorted(name for name in directory.names() if _NAME.fullmatch(name))
     found = Found(next_number=int(names[-1][:20]) + 1 if names else 1)
+    names = [name for name in names if _is_file(directory, name)]
     segments = [_opened(directory, name) for name in names]
     for segment in segments:
         if segment is not None:
@@ -66,12 +68,24 @@ def find(directory: Directory, boot: bytes) -> Found:
         _read_end(directory, found, stream, stream.segments[-1] is segments[-1], boot)
     if segments and segments[-1] is None:
         # What it held follows on nothing that is known, so it is in no gap.
-        found.damaged += 1
+        log.warning("spool.damaged", "the file had the newest samples: how many cannot be known", file=names[-1])
     for stream in found.streams:
         unreadable = segments[0] is None and stream is found.streams[0]
         _lose_front(found, stream, pb.GAP_REASON_DAMAGED if unreadable else pb.GAP_REASON_SHED)
     found.streams = [stream for stream in found.streams if stream.segments or not stream.settled]
     return found
+
+
+def _is_file(directory: Directory, name: str) -> bool:
+    """Whether it is no directory, link, pipe or the like."""
+    try:
+        if directory.is_file(name):
+            return True
+    except OSError:
+        # Opening it will say why.
+        return True
+    log.warning("spool.strange", "what has the name of a file of samples is none: it is left alone", name=name)
+    return False
 
 
 def _opened(directory: Directory, name: str) -> Segment | None:
@@ -84,6 +98,11 @@ def _opened(directory: Directory, name: str) -> Segment | None:
             file.close()
         if header is not None:
             return Segment(name, header, directory.size(name))
+    except PermissionError as error:
+        raise UserError(
+            f"the waiting samples in {name} may not be read: {error.strerror}; give it to the collector's user, "
+            "or choose another directory with COLLECTOR_SPOOL_DIRECTORY"
+        ) from None
     except OSError as error:
         if error.errno not in UNREADABLE:
             raise
@@ -114,7 +133,7 @@ def _read_end(directory: Directory, found: Found, stream: Stream, is_newest: boo
     segment = stream.segments[-1]
     last: Record | None = None
     for last in records_in(directory, segment):
-        if last.kind in (Kind.FRAME, Kind.CLOSE):
+        if last.kind == Kind.FRAME:
             stream.newest = max(stream.newest, last.seq)
         elif last.kind == Kind.ACK:
             _take_in_ack(found, last)
@@ -123,8 +142,7 @@ def _read_end(directory: Directory, found: Found, stream: Stream, is_newest: boo
     segment.last_seq = stream.newest
     if is_newest:
         whole = (last.end if last else HEADER_BYTES) == segment.size and not segment.name.endswith(INCOMPLETE)
-        found.closed = whole and last is not None and last.kind == Kind.CLOSE
-        found.goes_on = (found.closed or (whole and segment.header.boot == boot)) and found.streams[-1] is stream
+        found.goes_on = whole and segment.header.boot == boot and found.streams[-1] is stream
 
 
 def records_in(directory: Directory, segment: Segment) -> Iterator[Record]:

@@ -31,7 +31,7 @@ class Outbox:
         self._nothing_waits = asyncio.Event()
         # By stream, what was acknowledged here: the spool is told with the next call, so that it need not be woken.
         self._settled: dict[bytes, int] = {}
-        # The newest frame, if the spool has it: a collector that is connected reads no other.
+        # A collector that is connected reads no other, and the spool has it in memory if not on disk.
         self._newest: Issued | None = None
         self._told(state)
 
@@ -56,7 +56,7 @@ class Outbox:
             raise
 
     async def close(self) -> None:
-        """Write down the clean end, sync, and let go. Waits for the disk, if need be for ever: give it a deadline."""
+        """Sync and let go. Waits for the disk, if need be for ever: give it a deadline."""
         await self._call(lambda: None)
         await self._thread.call(self._spool.close)
         self._thread.close()
@@ -92,11 +92,10 @@ class Outbox:
     async def append(self, time_us: int, layout: Layout, values: Sequence[float]) -> Issued:
         """A new frame of the current stream, with the next seq. Returns when it is written, which is not yet synced.
 
-        Sheds the oldest where there is no room. A frame that cannot be written is issued all the same, and is part of
-        a gap.
+        Sheds the oldest where there is no room. A frame that cannot be written is issued all the same: it is read from
+        memory, and becomes part of a gap when too many newer ones have come.
         """
-        issued = await self._call(lambda: self._spool.append(time_us, layout, values))
-        self._newest = None if self._state.failing else issued
+        self._newest = issued = await self._call(lambda: self._spool.append(time_us, layout, values))
         return issued
 
     async def read(self, stream: bytes, after_seq: int, most_frames: int, most_bytes: int) -> Portion:

@@ -37,11 +37,19 @@ class Reader:
         self._file: tuple[Segment, File] | None = None
         self.damaged = 0
 
-    def portion(self, streams: list[Stream], stream: Stream, seq: int, most_frames: int, most_bytes: int) -> Portion:
-        """What there is from `seq` on. What is found to be missing is added to the stream's gaps, and to `damaged`."""
+    def portion(
+        self, streams: list[Stream], stream: Stream, seqs: tuple[int, int], most_frames: int, most_bytes: int
+    ) -> Portion:
+        """What there is from the first of `seqs` to the last, both included.
+
+        What is found to be missing there is added to the stream's gaps, and to `damaged`.
+        """
         found = Portion()
+        seq, last = seqs
         for frame, record, segment in self._frames(streams, stream, seq):
             most_bytes -= len(record.payload)
+            if frame.seq > last:
+                break
             if len(found.frames) == most_frames or (found.frames and most_bytes < 0):
                 self._place = _Place(segment, record.start, frame.seq)
                 return found
@@ -49,10 +57,10 @@ class Reader:
             found.frames.append(frame)
             seq = frame.seq + 1
             self._place = _Place(segment, record.end, seq)
-        self._skip(found, stream, seq, stream.newest)
-        if stream.segments:
-            last = stream.segments[-1]
-            self._place = _Place(last, last.size, stream.newest + 1)
+        self._skip(found, stream, seq, last)
+        if stream.segments and last == stream.newest:
+            newest = stream.segments[-1]
+            self._place = _Place(newest, newest.size, last + 1)
         return found
 
     def get(self, streams: list[Stream], stream: Stream, seq: int) -> pb.Frame | None:

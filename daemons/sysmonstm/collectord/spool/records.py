@@ -43,7 +43,6 @@ class Kind(IntEnum):
     LAYOUT = 2  # a serialized pb.Layout: before the first frame of the segment that has it
     ACK = 3  # a stream and the newest seq it has given out; everything of it up to seq is settled
     GAP = 4  # a stream, the last seq and the reason: what is lost from seq on
-    CLOSE = 5  # the spool was closed in order; seq is the newest that the segment's stream has given out
 
 
 class Part(NamedTuple):

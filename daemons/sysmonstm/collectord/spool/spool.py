@@ -21,7 +21,8 @@ from sysmonstm.metric import Layout
 class Spool:
     """Frames in order of seq, by streams. For one thread; Outbox says what the methods do.
 
-    Nothing here raises for what a disk refuses or gives back damaged: the frames that it costs are gaps.
+    Nothing here raises for what a disk refuses or gives back damaged: the frames that it costs are gaps, once they are
+    not among the newest any more, which are in memory.
     """
 
     def __init__(self, directory: Directory, limits: Limits, boot: bytes) -> None:
@@ -30,7 +31,7 @@ class Spool:
         self._trouble = Trouble()
         self._layouts = Layouts()
         self._reader = Reader(directory, self._layouts)
-        self._recent = Recent()
+        self._recent = Recent(self._dropped)
         found = opening.find(directory, boot)
         self._found_damaged = found.damaged
         self._trouble.damaged(found.damaged)
@@ -43,7 +44,7 @@ class Spool:
             unacknowledged=sum(stream.waiting for stream in self._store.streams),
             bytes=self._store.bytes,
             shed=self._store.shed,
-            damaged=self._found_damaged + self._reader.damaged + self._store.unwritten,
+            damaged=self._found_damaged + self._reader.damaged + self._store.refused,
             unsynced=self._store.unsynced,
             failing=self._trouble.failing,
             streams=tuple(stream.state for stream in self._store.streams),
@@ -60,10 +61,8 @@ class Spool:
         frame = pb.Frame(seq=stream.newest + 1, time_us=time_us, layout_id=layout.id, values=values)
         payload = frame.SerializeToString()
         self._layouts.add(layout)
-        if self._store.append(frame.seq, layout, payload):
-            self._recent.add(stream.id, frame, len(payload))
-        else:
-            self._recent.clear()
+        self._store.append(frame.seq, layout, payload)
+        self._recent.add(stream.id, frame, len(payload))
         return Issued(stream.id, frame)
 
     def read(self, stream_id: bytes, after_seq: int, most_frames: int, most_bytes: int) -> Portion:
@@ -73,8 +72,10 @@ class Spool:
             return Portion()
         seq = max(after_seq, stream.acknowledged) + 1
         found = self._recent.portion(stream_id, seq, most_frames, most_bytes)
-        if found is None and seq <= stream.newest:
-            found = self._reader.portion(self._store.streams, stream, seq, most_frames, most_bytes)
+        # The disk may not have what is in memory.
+        last = (self._recent.first_seq(stream_id) or stream.newest + 1) - 1
+        if found is None and seq <= last:
+            found = self._reader.portion(self._store.streams, stream, (seq, last), most_frames, most_bytes)
             self._trouble.damaged(self._reader.damaged)
         return found or Portion()
 
@@ -108,7 +109,7 @@ class Spool:
         self._store.sync()
 
     def close(self) -> None:
-        """Write down that all is in order, sync, and let go."""
+        """Sync and let go."""
         self._store.close()
         self._reader.close()
         self._directory.close()
@@ -118,4 +119,9 @@ class Spool:
 
     def _going(self, stream: Stream, segment: Segment) -> None:
         self._reader.forget(segment)
-        self._recent.forget(stream.id, segment.last_seq)
+        if segment.holds_frames:
+            self._recent.forget(stream.id, segment.last_seq)
+
+    def _dropped(self, stream_id: bytes, seq: int) -> None:
+        if stream := self._stream(stream_id):
+            self._store.forgotten(stream, seq)

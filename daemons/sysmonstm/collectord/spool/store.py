@@ -48,17 +48,16 @@ class Store:
         self._boot = boot
         self._trouble = trouble
         self._going = going
-        self._writer = Writer(directory, found.next_number, [] if found.closed else found.segments_of(boot))
+        self._writer = Writer(directory, found.next_number, found.segments_of(boot))
         self.streams = found.streams
         if not found.goes_on:
             self.rotate()
-        self._closed = found.goes_on and found.closed
         self._segment_bytes = min(min(limits.most_bytes, directory.total_bytes()) // SEGMENTS, MOST_SEGMENT_BYTES)
         # To be written with the next frame.
         self._notes: list[Part] = []
         self.bytes = sum(segment.size for stream in self.streams for segment in stream.segments)
         self.shed = 0
-        self.unwritten = 0
+        self.refused = 0
 
     @property
     def current(self) -> Stream:
@@ -80,17 +79,25 @@ class Store:
         self._writer.seal()
         self.streams.append(Stream(os.urandom(STREAM_BYTES)))
 
-    def append(self, seq: int, layout: Layout, payload: bytes) -> bool:
-        """Write the next frame of the current stream; False if it cannot be written: then it is lost."""
+    def append(self, seq: int, layout: Layout, payload: bytes) -> None:
+        """Write the next frame of the current stream. If it cannot be written, it is `unwritten` there."""
         try:
             self._store(seq, layout, payload)
         except OSError as error:
-            self._lose(seq, error)
-            return False
+            self._leave_unwritten(seq, error)
+            return
         self.current.newest = seq
         self._trouble.succeeded("write")
         self._drop_settled()
-        return True
+
+    def forgotten(self, stream: Stream, seq: int) -> None:
+        """Up to `seq` nothing of the stream is in memory: what of it is not on disk is lost."""
+        for gap in stream.take_unwritten(seq):
+            lost = stream.lose(gap.first_seq, gap.last_seq, gap.reason)
+            if gap.reason == pb.GAP_REASON_SHED:
+                self.shed += lost
+            else:
+                self.refused += lost
 
     def acknowledge(self, stream: Stream, seq: int) -> bool:
         """Everything up to `seq` is settled; whether that is news."""
@@ -114,11 +121,9 @@ class Store:
             self._trouble.succeeded("sync")
 
     def close(self) -> None:
-        """Write down that all is in order, sync, and let go of the files."""
+        """Write down what is settled, sync, and let go of the files."""
         if self._notes:
             self._secure_notes()
-        if self._writer.segment is not None:
-            self._notes.append(Part(Kind.CLOSE, self.current.newest, b""))
         self.sync()
         self._writer.close()
 
@@ -154,10 +159,6 @@ class Store:
         self._notes.clear()
 
     def _begin(self) -> None:
-        if self._closed:
-            # Its orderly end is over, or after a power cut it would have the same seqs given out a second time.
-            self._mark_newest()
-            self._closed = False
         current = self.current
         header = Header(current.id, self._boot, current.newest + 1, current.acknowledged)
         segment = self._writer.begin(header, _all_notes(self.streams))
@@ -170,13 +171,11 @@ class Store:
             self.bytes += self._writer.append(self._notes)
             self._notes.clear()
 
-    def _lose(self, seq: int, error: OSError) -> None:
-        """The frame that was to be written is lost."""
+    def _leave_unwritten(self, seq: int, error: OSError) -> None:
+        """The frame that was to be written is in memory only."""
         full = error.errno in NO_ROOM
         self.current.newest = seq
-        self.current.lose(seq, seq, pb.GAP_REASON_SHED if full else pb.GAP_REASON_DAMAGED)
-        self.shed += full
-        self.unwritten += not full
+        self.current.unwritten.add(seq, seq, pb.GAP_REASON_SHED if full else pb.GAP_REASON_DAMAGED)
         self._trouble.failed("write", error)
         # The next segment begins behind it. Until then the newest does not know of it.
         self._writer.seal()
@@ -256,8 +255,9 @@ class Store:
             # Somebody else has done it.
             pass
         except OSError as error:
-            self._trouble.failed("write", error)
+            self._trouble.failed("delete", error)
             return False
+        self._trouble.succeeded("delete")
         self._writer.deleted(segment)
         stream.segments.remove(segment)
         self.bytes -= segment.size
@@ -277,5 +277,6 @@ class Store:
 def _all_notes(streams: list[Stream]) -> list[Part]:
     """What each segment begins with, so that those before it need not be there."""
     acks = [records.ack(stream.id, stream.acknowledged, stream.newest) for stream in streams]
-    gaps = [records.gap(stream.id, gap) for stream in streams for gap in stream.gaps]
+    # After a restart what is in memory only is lost too.
+    gaps = [records.gap(stream.id, gap) for stream in streams for gap in [*stream.gaps, *stream.unwritten]]
     return acks + gaps[:MOST_GAP_NOTES]

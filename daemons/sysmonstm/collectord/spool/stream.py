@@ -12,12 +12,16 @@ from sysmonstm.collectord.spool.words import StreamState
 
 @dataclass(slots=True)
 class Stream:
-    """`acknowledged` is up to where it is settled, `newest` the newest seq given out; segments are oldest first."""
+    """`acknowledged` is up to where it is settled, `newest` the newest seq given out; segments are oldest first.
+
+    `unwritten` is what the disk did not take, and why. It is in memory yet, and lost only when it is there no more.
+    """
 
     id: bytes
     acknowledged: int = 0
     newest: int = 0
     gaps: Gaps = field(default_factory=Gaps)
+    unwritten: Gaps = field(default_factory=Gaps)
     segments: list[Segment] = field(default_factory=list)
 
     @property
@@ -42,12 +46,19 @@ class Stream:
             return False
         self.acknowledged = seq
         self.gaps.forget(seq)
+        self.unwritten.forget(seq)
         return True
 
     def lose(self, first: int, last: int, reason: pb.GapReason) -> int:
         """What of `first` to `last` is not settled is lost; how many of these are news."""
         first = max(first, self.acknowledged + 1)
         return self.gaps.add(first, last, reason) if first <= last else 0
+
+    def take_unwritten(self, seq: int) -> list[pb.Gap]:
+        """What was unwritten up to `seq`; it is no more."""
+        taken = self.unwritten.within(1, seq)
+        self.unwritten.forget(seq)
+        return taken
 
     def lost_with(self, segment: Segment) -> list[pb.Gap]:
         """What would be lost if the segment were shed."""

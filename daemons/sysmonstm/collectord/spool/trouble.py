@@ -5,11 +5,21 @@ from __future__ import annotations
 import errno
 
 from sysmonstm import logs
+from sysmonstm.collectord.spool.recent import MOST_FRAMES
 
 log = logs.logger(__name__)
 
 # What shedding can help against.
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+# By what fails.
+_MEANING = {
+    "write": f"samples cannot be written to disk; the newest, {MOST_FRAMES} at most, are kept in memory, and those "
+    "that are not stored from there are lost",
+    "sync": "samples may not be on disk for good: a power cut, or what ails the disk, may take them before they are "
+    "stored",
+    "delete": "files of samples that are stored, or were to make room, cannot be deleted",
+}
 
 
 class Trouble:
@@ -22,7 +32,7 @@ class Trouble:
 
     @property
     def failing(self) -> bool:
-        """Whether the last write, or the last sync, failed."""
+        """Whether the last write, sync or delete failed."""
         return bool(self._failing)
 
     def shed(self) -> None:
@@ -34,11 +44,11 @@ class Trouble:
             )
 
     def failed(self, what: str, error: OSError) -> None:
-        """`what` ("write" or "sync") failed."""
-        if not self._failing:
+        """`what` ("write", "sync" or "delete") failed."""
+        if what not in self._failing:
             log.error(
                 "spool.failing",
-                f"waiting samples cannot be kept on disk: {error.strerror}; what is not sent at once may be lost",
+                f"{_MEANING[what]}: {error.strerror}",
                 call=what,
                 error=errno.errorcode.get(error.errno or 0, repr(error)),
             )

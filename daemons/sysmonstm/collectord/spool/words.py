@@ -60,9 +60,9 @@ class SpoolState:
     """How the spool fares.
 
     `unacknowledged` frames wait, as far as is known; they are in `bytes` of files. `shed` and `damaged` frames were
-    found to be lost since it was opened: no room for them, or no way to read them. `unsynced` frames a power cut would
-    take. `failing` is whether the last write failed. `streams` are those with something to settle, oldest first, and
-    the current one, always last.
+    found to be lost since it was opened: no room for them, or no way to write or read them. `unsynced` frames a power
+    cut would take. `failing` is whether the last write, sync or delete failed. `streams` are those with something to
+    settle, oldest first, and the current one, always last.
     """
 
     unacknowledged: int
