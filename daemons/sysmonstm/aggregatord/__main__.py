@@ -105,12 +105,14 @@ async def run(settings: AggregatorSettings, manager: service.Service) -> None:
         tasks.create_task(live.run())
         tasks.create_task(history.run(Wiring(live, ingest)))
         tasks.create_task(rollup.run(live.forget))
-        tasks.create_task(_report(manager, live, history, ingest))
+        tasks.create_task(_report(manager, live, history, ingest, rollup))
         tasks.create_task(manager.watchdog())
         manager.ready("waiting for machines")
 
 
-async def _report(manager: service.Service, live: LivePublisher, history: HistoryWriter, ingest: IngestService) -> None:
+async def _report(
+    manager: service.Service, live: LivePublisher, history: HistoryWriter, ingest: IngestService, rollup: Rollup
+) -> None:
     """Keep collectors told of the window, and systemctl of how it goes."""
     frames, then = ingest.frames, time.monotonic()
     while True:
@@ -121,7 +123,9 @@ async def _report(manager: service.Service, live: LivePublisher, history: Histor
         rate, frames, then = (ingest.frames - frames) / (now - then), ingest.frames, now
         manager.status(
             f"{ingest.connections} of {live.machines} machines connected, {rate:.0f} frames/s, "
-            f"{history.pending_frames} waiting for the database, {ingest.rejected} refused"
+            f"{history.pending_frames} waiting for the database, {ingest.rejected} refused, "
+            f"{ingest.losses.lost} lost, {ingest.losses.damaged} messages damaged"
+            f"{', the roll-up fails' if rollup.state.failure else ''}"
         )
 
 
