@@ -1,31 +1,34 @@
-"""Settings: parsed once, from the environment, then an optional TOML file, then defaults, into a frozen object.
+"""Settings: parsed into a frozen object, from the environment, then credentials, then a TOML file, then defaults.
 
 A daemon derives its class from `Settings` and names its `env_prefix`. The field `collection_interval` of the prefix
 `COLLECTOR_` is COLLECTOR_COLLECTION_INTERVAL in the environment and `collection_interval` in the file. The fields in
-`SHARED` mean the same to every daemon and have no prefix.
+`SHARED` mean the same to every daemon and have no prefix. Those in `SECRET` may also come as files of their own:
+$CREDENTIALS_DIRECTORY/<field>, as systemd's LoadCredential= hands them over.
 
 A field is `name: Annotated[type, About("what it is"), ...] = default`; what it may hold is said by its type, by
-annotated_types (Ge, Le, …) and by `Check`. pydantic sees to it, in a child process: its modules take 10 MiB of memory,
-a fifth of a collector, and nobody needs them after the start.
+annotated_types (Ge, Le, …) and by `Check`; `RESTART` marks what a running daemon cannot change. pydantic sees to it, in
+a child process: its modules take 10 MiB of memory, a fifth of a collector, and nobody needs them in between.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import dataclasses
 import difflib
 import os
-import re
+import signal
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn, TypeVar, get_type_hints
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, NoReturn, TypeVar, get_type_hints
 
-from sysmonstm.apart import apart
-from sysmonstm.logs import printable
+from sysmonstm.apart import afresh, apart
+from sysmonstm.logs import refuse
+from sysmonstm.store_addresses import database_address, redis_address
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 
 SHARED = frozenset({"redis_url", "timescale_url", "log_level", "log_format"})
 SECRET = frozenset({"redis_url", "timescale_url", "webhook_url"})
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+# A machine that is too busy to read its configuration in this time is better left with the one it has.
+REREAD_SECONDS = 30.0
 
 
 class UserError(Exception):
@@ -41,8 +47,8 @@ class UserError(Exception):
 
 
 def die(message: str) -> NoReturn:
-    """Print one line for the user and leave with status 1."""
-    print(printable(message), file=sys.stderr)  # noqa: T201 - before there is a log
+    """Print one line for the user, or write it into the journal, and leave with status 1."""
+    refuse(message)
     sys.exit(1)
 
 
@@ -51,6 +57,14 @@ class About:
     """What a setting is, in a sentence for people."""
 
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Marks a setting that a running daemon cannot change."""
+
+
+RESTART = Restart()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,71 +100,6 @@ NoneWhenEmpty = Check(_unset_when_empty, before=True)
 """For what may be None: an empty text means that it is not set."""
 
 
-# libpq's `key=value ...`: a value is quoted, or ends at a space.
-_SETTING = r"(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)"
-_SETTINGS = re.compile(rf"\s*{_SETTING}(?:\s+{_SETTING})*\s*")
-# User and password, then hosts, each a name or an address in brackets, and its port.
-_HOST = r"(?:\[[0-9A-Fa-f:.%]+\]|[^][:@/?#,\s]*)(?::([0-9]*))?"
-_DATABASE_URL = re.compile(
-    rf"postgres(?:ql)?://(?:[^@/]*@)?(?P<hosts>{_HOST}(?:,{_HOST})*)(?:/[^?]*)?(?:\?(?P<query>.*))?"
-)
-
-
-def _redis_address(url: str) -> str:
-    """An address that redis-py takes, but for what it may say after a question mark."""
-    if not _is_redis_address(url):
-        raise ValueError(
-            "this is no address of a Redis; one looks like redis://localhost:6379 or unix:///run/redis.sock"
-        )
-    return url
-
-
-def _is_redis_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        port = parts.port if parts.scheme != "unix" else None
-    except ValueError:
-        return False
-    if parts.scheme == "unix":
-        return url.startswith("unix://") and len(parts.path) > 1 and not parts.hostname
-    number = parts.path.strip("/")
-    return (
-        url.startswith(("redis://", "rediss://"))
-        and bool(parts.hostname)
-        and port != 0
-        and (not number or number.isdecimal())
-    )
-
-
-def _database_address(address: str) -> str:
-    """An address that libpq takes, but for the names of the settings in it."""
-    ports = _ports(address)
-    if ports is None or not all(port.isdecimal() and 0 < int(port) < 65536 for port in ports if port):
-        raise ValueError(
-            "this is no address of a database; one looks like postgresql://user:password@host:5432/database "
-            "or host=/run/postgresql dbname=monitor"
-        )
-    return address
-
-
-def _ports(address: str) -> list[str] | None:
-    """Every port that an address names, perhaps as an empty text; None if it is no address."""
-    if "://" in address.split("=")[0]:
-        found = _DATABASE_URL.fullmatch(address)
-        if not found:
-            return None
-        words = [word.partition("=") for word in (found["query"] or "").split("&") if word]
-        if not all(separator for _, separator, _ in words):
-            return None
-        hosts = [host.rpartition("]")[2].partition(":")[2] for host in found["hosts"].split(",")]
-    elif _SETTINGS.fullmatch(address):
-        words = [(name, "=", value.strip("'")) for name, value in re.findall(_SETTING, address)]
-        hosts = []
-    else:
-        return None
-    return hosts + [port for name, _, value in words if name == "port" for port in value.split(",")]
-
-
 @dataclass(frozen=True)
 class Settings:
     """What every daemon can be told."""
@@ -170,14 +119,16 @@ class Settings:
 class RedisSettings(Settings):
     """What daemons that meet on Redis can be told."""
 
-    redis_url: Annotated[str, Check(_redis_address), About("Where current state is kept")] = "redis://localhost:6379"
+    redis_url: Annotated[str, RESTART, Check(redis_address), About("Where current state is kept")] = (
+        "redis://localhost:6379"
+    )
 
 
 @dataclass(frozen=True)
 class StorageSettings(RedisSettings):
     """What daemons that use both stores can be told."""
 
-    timescale_url: Annotated[str, Check(_database_address), About("Where history is kept")] = (
+    timescale_url: Annotated[str, RESTART, Check(database_address), About("Where history is kept")] = (
         "postgresql://monitor:monitor@localhost:5432/monitor"
     )
 
@@ -201,13 +152,25 @@ def about(settings: type[Settings], field: str) -> str:
     return next(one.sentence for one in metadata if isinstance(one, About))
 
 
+def fixed(settings: type[Settings]) -> frozenset[str]:
+    """The names of the settings that a running daemon cannot change."""
+    hints = get_type_hints(settings, include_extras=True)
+    return frozenset(field for field in fields(settings) if RESTART in hints[field].__metadata__)
+
+
 def load(settings: type[S], environ: Mapping[str, str], file: Path | None = None) -> S:
-    """The settings from `environ`, then the TOML `file`, then defaults; UserError if anything in them is wrong."""
+    """The settings from `environ`, the credentials that it names, the TOML `file` and defaults, in this order.
+
+    UserError if anything in them is wrong.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     names = {env_name(settings, field): field for field in fields(settings)}
     values = _read_toml(settings, file) if file else {}
     sources = {field: f"{field} in {file}" for field in values}
+    for field, secret in _credentials(settings, environ).items():
+        values[field] = secret
+        sources[field] = f"the credential {field}"
     for name, value in environ.items():
         if name in names:
             values[names[name]] = value
@@ -218,6 +181,26 @@ def load(settings: type[S], environ: Mapping[str, str], file: Path | None = None
         return TypeAdapter(settings).validate_python(values)
     except ValidationError as error:
         raise UserError(_first_fault(settings, error, sources)) from None
+
+
+def _credentials(settings: type[Settings], environ: Mapping[str, str]) -> dict[str, str]:
+    """The secrets that lie in files; one without anything but blanks is not given."""
+    directory = environ.get(CREDENTIALS)
+    if not directory:
+        return {}
+    secrets = {field: _read_credential(Path(directory) / field) for field in fields(settings) if field in SECRET}
+    return {field: secret for field, secret in secrets.items() if secret}
+
+
+def _read_credential(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise UserError(f"the credential {file.name} cannot be read: {error.strerror} ({file})") from None
+    except UnicodeDecodeError:
+        raise UserError(f"the credential {file.name} is no text ({file})") from None
 
 
 def _read_toml(settings: type[Settings], file: Path) -> dict[str, object]:
@@ -248,18 +231,58 @@ def _first_fault(settings: type[Settings], error: ValidationError, sources: Mapp
     return f"{sources.get(field, field)}: {message}{given}; it is: {about(settings, field)}"
 
 
-def from_command_line(settings: type[S], description: str, argv: Sequence[str] | None = None) -> S:
-    """The settings of a daemon started by hand or by systemd.
+@dataclass(frozen=True)
+class Source(Generic[S]):
+    """Where a daemon's settings come from; `settings` are those of the start.
 
-    Reads `--config FILE`; with `--check-config` says whether the configuration is good and exits 0 or 1.
+    `asked` is set where somebody has asked for a reload since they were read.
     """
+
+    settings: S
+    file: Path | None = None
+    asked: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+
+    async def reload(self) -> S:
+        """The settings as they would be at a start now.
+
+        UserError if they are not good, ApartError if they could not be looked at.
+        """
+        kind = type(self.settings)
+        where = (kind.__module__, kind.__qualname__, str(self.file) if self.file else "")
+        reread = await afresh(read_anew, *where, expected=UserError, seconds=REREAD_SECONDS)
+        assert isinstance(reread, kind), "it was asked for by its name"
+        return reread
+
+
+def read_anew(module: str, name: str, file: str) -> Settings:
+    """The checked settings of the class `name` in `module`, for a process that has just started."""
+    kind: type[Settings] = getattr(import_module(module), name)
+    return _checked(load(kind, os.environ, Path(file) if file else None))
+
+
+def from_command_line(settings: type[S], description: str, argv: Sequence[str] | None = None) -> Source[S]:
+    """The settings of a daemon started by hand or by systemd, and where they come from.
+
+    Reads `--config FILE`; with `--check-config` says whether the configuration is good and exits 0 or 1; with
+    `--print-config` prints a file of settings to edit and exits.
+    """
+    # Whoever asks for a reload from here on is heard in the end, instead of ending the process. To block the signal is
+    # not enough: libraries have threads by now that do not.
+    asked = asyncio.Event()
+    signal.signal(signal.SIGHUP, lambda *_: asked.set())
     started = Path(sys.argv[0])
     # By `python -m` the path says which daemon it is.
     name = f"sysmon-{started.parent.name}" if started.name == "__main__.py" else started.name
     parser = argparse.ArgumentParser(prog=name, description=description)
     parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
     parser.add_argument("--check-config", action="store_true", help="say whether the settings are good, and exit")
+    parser.add_argument("--print-config", action="store_true", help="print every setting and its default, and exit")
     arguments = parser.parse_args(argv)
+    if arguments.print_config:
+        from sysmonstm.settings_file import commented
+
+        print(commented(settings, parser.prog), end="")  # noqa: T201 - what the user asked for
+        sys.exit(0)
     try:
         loaded = apart(lambda: _checked(load(settings, os.environ, arguments.config)), expected=UserError)
     except UserError as error:
@@ -267,7 +290,7 @@ def from_command_line(settings: type[S], description: str, argv: Sequence[str] |
     if arguments.check_config:
         print("the configuration is good")  # noqa: T201 - what the user asked for
         sys.exit(0)
-    return loaded
+    return Source(loaded, arguments.config, asked)
 
 
 def _checked(settings: S) -> S:

@@ -1,20 +1,24 @@
-"""Log lines: one JSON object a line (time, level, event name, sentence, fields), or the same as text for people.
+"""Log lines: an event name, a sentence and fields, as one JSON object a line, or as text for people.
 
 `logger(__name__).info("machine.connected", "web1 has connected", machine="web1")`: the event name is stable and for
 machines, the sentence is for people, the fields say the rest. Lines of libraries go the same way, as event "library".
+Where standard error is systemd's journal each line is an entry of it, whose fields can be matched.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import math
+import os
 import sys
-from datetime import UTC, datetime
+import threading
 from types import TracebackType
 
-_FIELDS = "sysmon_fields"
-_EVENT = "sysmon_event"
+from sysmonstm import journal
+from sysmonstm.entries import EVENT, FIELDS, as_json, as_text, entry_of
+from sysmonstm.entries import printable as printable
+from sysmonstm.redaction import redacted
+
+_context: dict[str, object] = {}
 
 
 class Log:
@@ -41,7 +45,8 @@ class Log:
 
     def _write(self, level: int, event: str, sentence: str, fields: dict[str, object]) -> None:
         # `%` in the sentence is text: nothing is ever formatted into it.
-        self._logger.log(level, "%s", sentence, extra={_EVENT: event, _FIELDS: fields}, stacklevel=3)
+        extra = {EVENT: event, FIELDS: _context | fields}
+        self._logger.log(level, "%s", sentence, extra=extra, stacklevel=3)
 
 
 def logger(name: str) -> Log:
@@ -49,68 +54,86 @@ def logger(name: str) -> Log:
     return Log(name)
 
 
-def _parts(record: logging.LogRecord) -> tuple[str, str, dict[str, object]]:
-    fields = dict(getattr(record, _FIELDS, {}))
-    event = getattr(record, _EVENT, "library")
-    if event == "library":
-        fields["logger"] = record.name
-    return event, record.getMessage(), fields
+def concerns(machine: str) -> None:
+    """All that this process writes from now on is about this machine: the field `machine` of each event."""
+    _context["machine"] = machine
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line. Everything outside printable ASCII is escaped, so no value can forge a line."""
+    """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        event, sentence, fields = _parts(record)
-        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        head = {"time": time, "level": record.levelname.lower(), "event": event, "message": sentence}
-        if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(_jsonable(head | {"fields": fields} if fields else head))
-
-
-def _jsonable(value: object) -> object:
-    """The value as JSON can say it; what it has no words for (a NaN too) as text."""
-    if isinstance(value, dict):
-        return {str(key): _jsonable(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_jsonable(one) for one in value]
-    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    return str(value)
+        return as_json(entry_of(record))
 
 
 class TextFormatter(logging.Formatter):
-    """`12:00:01 info   machine.connected  web1 has connected  machine=web1`, control characters escaped."""
+    """One line for people; a traceback on lines of its own behind it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line; a traceback follows on lines of its own, set in, so that none looks like a log line."""
-        event, sentence, fields = _parts(record)
-        time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        rest = "  ".join(f"{name}={value}" for name, value in fields.items())
-        lines = [f"{time} {record.levelname.lower():7} {event}  {sentence}  {rest}".rstrip()]
-        if record.exc_info:
-            lines += [f"    {line}" for line in self.formatException(record.exc_info).split("\n")]
-        return "\n".join(map(printable, lines))
-
-
-def printable(text: str) -> str:
-    """Text without characters that could move a terminal's cursor or forge a line."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+        """The line, or lines."""
+        return "\n".join(as_text(entry_of(record)))
 
 
 def setup(level: str, style: str) -> None:
-    """Send every log line of the process to standard error; `style` is "json" or "text"."""
+    """Send every log line of the process to standard error, or to the journal that it is; `style` is "json" or "text".
+
+    May be called again, to change them.
+    """
+    root = logging.getLogger()
+    root.handlers[:] = [_to_journal(root, style) if journal.is_stderr(os.environ) else _plain(style)]
+    root.setLevel(level)
+    # What would be written past the log: what the interpreter says of errors that nobody can catch, and of warnings.
+    sys.excepthook = _log_crash
+    threading.excepthook = _log_crashed_thread
+    sys.unraisablehook = _log_unraisable
+    logging.captureWarnings(True)
+
+
+def refuse(sentence: str) -> None:
+    """Say why this process does not start, to whoever started it: one line for people, or an event in the journal."""
+    if not journal.is_stderr(os.environ):
+        print(printable(redacted(sentence)), file=sys.stderr)  # noqa: T201 - what the user has to mend
+        return
+    setup("INFO", "json")
+    logger(__name__).error("daemon.refused", sentence)
+
+
+def _to_journal(root: logging.Logger, style: str) -> logging.Handler:
+    """The one that is there already knows the journal, and what it has not taken."""
+    for handler in root.handlers:
+        if isinstance(handler, journal.JournalHandler):
+            handler.style = style
+            return handler
+    return journal.JournalHandler(style)
+
+
+def _plain(style: str) -> logging.Handler:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level)
-    sys.excepthook = _log_crash
+    return handler
 
 
 def _log_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """The last words of a process that ends by a bug: what it holds may be a machine's, so it goes the same way."""
-    fields = {_EVENT: "daemon.crashed", _FIELDS: {}}
-    logging.getLogger("sysmonstm").critical("%s: %s", kind.__name__, error, exc_info=(kind, error, trace), extra=fields)
+    _say_crash(logging.CRITICAL, "daemon.crashed", kind, error, trace)
+
+
+def _log_crashed_thread(crash: threading.ExceptHookArgs) -> None:
+    # It is None only while the interpreter ends.
+    error = crash.exc_value or crash.exc_type()
+    _say_crash(logging.ERROR, "thread.crashed", crash.exc_type, error, crash.exc_traceback)
+
+
+def _log_unraisable(failed: sys.UnraisableHookArgs) -> None:
+    error = failed.exc_value or failed.exc_type()
+    _say_crash(logging.ERROR, "error.unraised", failed.exc_type, error, failed.exc_traceback)
+
+
+def _say_crash(
+    level: int, event: str, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    extra = {EVENT: event, FIELDS: dict(_context)}
+    logging.getLogger("sysmonstm").log(
+        level, "%s: %s", kind.__name__, error, exc_info=(kind, error, trace), extra=extra
+    )

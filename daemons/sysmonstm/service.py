@@ -1,100 +1,163 @@
-"""The service manager: inherited sockets, READY, STATUS, WATCHDOG, STOPPING, signals, and the life of a daemon.
+"""The life of a daemon: READY, STATUS, RELOADING, WATCHDOG, STOPPING, and the signals by which it is steered.
 
-Outside systemd (no NOTIFY_SOCKET, no LISTEN_FDS) the notifications do nothing and everything still runs.
-The protocols are sd_notify(3) and sd_listen_fds_with_names(3).
+Outside systemd (no NOTIFY_SOCKET) the notifications do nothing and everything still runs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import signal
-import socket
-import stat
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from itertools import zip_longest
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
-import sdnotify
-
-from sysmonstm import logs
-from sysmonstm.config import Settings, UserError, die
+from sysmonstm import __version__, handed, logs
+from sysmonstm.beats import Beats, Loop
+from sysmonstm.config import Settings, Source, UserError, die
+from sysmonstm.notifications import Notifier, status
+from sysmonstm.reload import Reloads, speak_by
 
 log = logs.logger(__name__)
 
-LISTEN_FDS_START = 3
+# How often the loops are looked at.
+LOOK_SECONDS = 1.0
 
-
-def inherited_sockets(environ: MutableMapping[str, str]) -> dict[str, list[socket.socket]]:
-    """The listening sockets handed over by the service manager, by their FileDescriptorName.
-
-    Takes LISTEN_* out of `environ` and closes the descriptors on exec, so that no child believes they are its own.
-    Empty if they were meant for another process.
-    """
-    pid, count, names = (environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"))
-    if pid != str(os.getpid()) or not count.isdigit():
-        return {}
-    found: dict[str, list[socket.socket]] = {}
-    numbers = range(LISTEN_FDS_START, LISTEN_FDS_START + int(count))
-    for number, name in zip_longest(numbers, names.split(":")[: int(count)], fillvalue=""):
-        os.set_inheritable(int(number), False)
-        if not stat.S_ISSOCK(os.fstat(int(number)).st_mode):
-            continue
-        sock = socket.socket(fileno=int(number))
-        sock.setblocking(False)
-        found.setdefault(str(name) or "unknown", []).append(sock)
-    return found
+S = TypeVar("S", bound=Settings)
 
 
 class Service:
-    """What a running daemon tells its service manager."""
+    """What a running daemon tells its service manager, and what it promises."""
 
     def __init__(self) -> None:
-        self._notifier = sdnotify.SystemdNotifier()
-        meant = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        self._watchdog_seconds = int(os.environ.get("WATCHDOG_USEC", "0")) / 1e6 if meant else 0.0
-        self._beats: dict[str, tuple[float, float]] = {}
+        self._notifier = Notifier()
+        meant = os.environ.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        self._watchdog_seconds = int(os.environ.pop("WATCHDOG_USEC", "0")) / 1e6 if meant else 0.0
+        self._beats = Beats()
+        self._status = ""
+        self._remark = ""
+        self._stopping = False
+        self.is_ready = asyncio.Event()
+        # Takes new settings, of the daemon's own class, while it runs; None where a daemon can change nothing.
+        self.apply: Callable[[Any], Awaitable[None]] | None = None
+        # Set by `run`.
+        self.reloads: Callable[[], Awaitable[Sequence[str]]] | None = None
 
-    def ready(self, status: str) -> None:
+    def ready(self, status_line: str) -> None:
         """The sockets serve."""
-        self._notifier.notify(f"READY=1\nSTATUS={status}")
+        self._status = status_line
+        self._notifier.tell("READY=1", self._line())
+        close_unasked()
+        log.info("daemon.started", f"version {__version__} serves", version=__version__)
+        self.is_ready.set()
 
-    def status(self, status: str) -> None:
-        """One useful line for `systemctl status`."""
-        self._notifier.notify(f"STATUS={status}")
+    def status(self, status_line: str) -> None:
+        """One useful line for `systemctl status`; told where it has changed."""
+        if status_line != self._status and not self._stopping:
+            self._status = status_line
+            self._notifier.tell(self._line())
+
+    def remark(self, sentence: str) -> None:
+        """What is added to the status until it is mended; nothing if empty."""
+        self._remark = sentence
+
+    def _line(self) -> str:
+        return status(f"{self._status}; {self._remark}" if self._remark else self._status)
+
+    def reloading(self) -> None:
+        """The settings are being read anew."""
+        self._notifier.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def reloaded(self) -> None:
+        """They are in force, or refused."""
+        self._notifier.tell("READY=1", self._line())
+
+    def on_reload(self, apply: Callable[[Any], Awaitable[None]]) -> None:
+        """Have `apply` take new, valid settings on SIGHUP. To be called before `ready`.
+
+        Those marked RESTART are given as they were. It must not raise for what a user causes, but for UserError, by
+        which it refuses them; then it has applied nothing.
+        """
+        self.apply = apply
+
+    async def reload(self) -> Sequence[str]:
+        """Do what SIGHUP does; the names of the settings that have changed. UserError if they are refused."""
+        if self.reloads is None:
+            raise UserError("this process has no configuration to read anew")
+        return await self.reloads()
 
     def stopping(self) -> None:
-        """Draining."""
-        self._notifier.notify("STOPPING=1")
+        """Draining. What loops have promised holds no more; how long it may take is the manager's to say."""
+        self._stopping = True
+        self._notifier.tell("STOPPING=1", status("stopping"))
 
     def beat(self, loop: str, every: float) -> None:
         """The loop of this name has made progress, and will again within `every` seconds."""
-        self._beats[loop] = (time.monotonic(), every)
+        self._beats.beat(loop, every, time.monotonic())
+
+    def waits(self, loop: str, at_most: float) -> AbstractContextManager[None]:
+        """The loop waits for the outside while the block runs, for `at_most` seconds; then it has made progress."""
+        return self._beats.waiting(loop, at_most)
+
+    def loop(self, name: str, every: float) -> Loop:
+        """The same for a loop that need not know of the service manager; it is to make progress from now on."""
+        return Loop(self._beats, name, every)
+
+    def ended(self, loop: str) -> None:
+        """The loop has ended, as it should."""
+        self._beats.end(loop)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stopping
 
     def late(self, now: float) -> list[str]:
         """The loops that promised to be back by now and are not; `now` is monotonic, in seconds."""
-        return [loop for loop, (last, every) in self._beats.items() if now - last > every]
+        return [] if self._stopping else self._beats.late(now)
 
     async def watchdog(self) -> None:
-        """Ping the watchdog for as long as no loop is late. Runs until cancelled."""
-        period = self._watchdog_seconds / 3 or 5.0
+        """Ping the watchdog for as long as no loop is late. Runs until cancelled; `run` sees to it."""
+        period = self._watchdog_seconds / 3
+        late: list[str] = []
+        next_ping = 0.0
         while True:
-            late = self.late(time.monotonic())
-            if late:
-                log.error("watchdog.late", "a loop makes no progress; the watchdog is not told", loops=late)
-            else:
-                self._notifier.notify("WATCHDOG=1")
-            await asyncio.sleep(period)
+            now = time.monotonic()
+            before, late = late, self.late(now)
+            self._say_late(before, late)
+            if period and not late and (before or now >= next_ping):
+                self._notifier.tell("WATCHDOG=1")
+                next_ping = now + period
+            await asyncio.sleep(min(period or LOOK_SECONDS, LOOK_SECONDS))
+
+    def _say_late(self, before: list[str], late: list[str]) -> None:
+        if new := [name for name in late if name not in before]:
+            where = {name: self._beats.where(name) for name in new}
+            log.error("watchdog.late", "a loop makes no progress; the watchdog is not told", loops=late, where=where)
+        elif before and not late:
+            log.warning("watchdog.back", "all loops make progress again", loops=before)
 
 
-def run(settings: Settings, main: Callable[[Service], Awaitable[None]]) -> None:
+def close_unasked() -> None:
+    """Close the sockets that were handed over under a name that nobody has asked for."""
+    for name, sockets in handed.take_rest().items():
+        log.warning("listen.unknown", f"a socket named {name} was handed over; nobody here serves it", name=name)
+        for sock in sockets:
+            sock.close()
+
+
+def run(source: Source[S], main: Callable[[S, Service], Awaitable[None]]) -> None:
     """Run a daemon until SIGTERM or SIGINT cancels `main`; what else ends it rises.
 
-    A UserError that reaches here is printed as one line, exit status 1.
+    A UserError that reaches here is printed as one line, exit status 1. SIGHUP reads the settings anew.
     """
-    logs.setup(settings.log_level, settings.log_format)
+    speak_by(source.settings)
+    # systemd ends a daemon that hangs by SIGABRT: where its threads were is then in the journal.
+    faulthandler.enable()
     try:
-        asyncio.run(_until_signalled(main))
+        asyncio.run(_until_signalled(source, main))
     except UserError as error:
         die(str(error))
     except BaseExceptionGroup as group:
@@ -113,23 +176,41 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield error
 
 
-async def _until_signalled(main: Callable[[Service], Awaitable[None]]) -> None:
+async def _until_signalled(source: Source[S], main: Callable[[S, Service], Awaitable[None]]) -> None:
     service = Service()
-    task = asyncio.ensure_future(main(service))
-    stopped = False
+    reloads = Reloads(source, service)
+    service.reloads = reloads.now
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(service.watchdog())
+            reloading = tasks.create_task(reloads.heed(source.asked))
+            working = tasks.create_task(_awaited(main(source.settings, service)))
+            _heed_signals(service, source.asked, reloading, working)
+            await asyncio.wait({working})
+            watching.cancel()
+            reloading.cancel()
+    finally:
+        close_unasked()
+    if working.cancelled() and not service.is_stopping:
+        raise asyncio.CancelledError
+    log.info("daemon.stopped", "stopped as asked")
 
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
+
+
+def _heed_signals(
+    service: Service, asked: asyncio.Event, reloading: asyncio.Task[Any], working: asyncio.Task[Any]
+) -> None:
     def stop() -> None:
-        nonlocal stopped
-        stopped = True
-        service.stopping()
-        task.cancel()
+        if not service.is_stopping:
+            # Before anything that takes time.
+            service.stopping()
+            reloading.cancel()
+        working.cancel()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not stopped:
-            raise
-    log.info("daemon.stopped", "stopped as asked")
+    loop.add_signal_handler(signal.SIGHUP, asked.set)

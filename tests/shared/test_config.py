@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
 from sysmonstm import bus
-from sysmonstm.config import About, CommaSeparated, StorageSettings, UserError, load, nearest
+from sysmonstm.config import About, CommaSeparated, StorageSettings, UserError, fixed, load, nearest
 
 SECRET = "hunter2"
 
@@ -101,6 +101,55 @@ def test_a_secret_of_the_wrong_type_is_not_in_the_message(tmp_path: Path, field:
     with pytest.raises(UserError, match=field) as error:
         load(Settings, {}, toml(tmp_path, f'{field} = ["{SECRET}"]'))
     assert SECRET not in str(error.value)
+
+
+def credentials(directory: Path, **secrets: str) -> dict[str, str]:
+    """The environment of a daemon that has these."""
+    for field, secret in secrets.items():
+        (directory / field).write_text(secret)
+    return {"CREDENTIALS_DIRECTORY": str(directory)}
+
+
+@pytest.mark.parametrize(
+    ("environ", "secret", "text", "url"),
+    [
+        ({}, "redis://credential\n", 'redis_url = "redis://file"', "redis://credential"),
+        ({"REDIS_URL": "redis://environment"}, "redis://credential", "", "redis://environment"),
+        ({}, "", 'redis_url = "redis://file"', "redis://file"),
+        ({}, "\n", 'redis_url = "redis://file"', "redis://file"),
+        ({}, "\n", "", "redis://localhost:6379"),
+    ],
+)
+def test_a_credential_comes_after_the_environment_and_before_the_file_unless_it_is_empty(
+    tmp_path: Path, environ: dict[str, str], secret: str, text: str, url: str
+) -> None:
+    given = environ | credentials(tmp_path, redis_url=secret)
+    assert load(Settings, given, toml(tmp_path, text)).redis_url == url
+
+
+def test_only_a_secret_comes_from_a_credential_and_an_absent_one_is_not_given(tmp_path: Path) -> None:
+    settings = load(Settings, credentials(tmp_path, size="9", log_level="ERROR", webhook_url="x"))
+    assert settings == Settings()
+
+
+def test_a_credential_that_is_wrong_is_named_and_not_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^the credential redis_url: this is no address of a Redis") as error:
+        load(Settings, credentials(tmp_path, redis_url=SECRET))
+    assert SECRET not in str(error.value)
+
+
+def test_a_credential_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "redis_url").mkdir()
+    with pytest.raises(UserError, match=r"^the credential redis_url cannot be read: Is a directory"):
+        load(Settings, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    (tmp_path / "redis_url").rmdir()
+    (tmp_path / "redis_url").write_bytes(b"\xff")
+    with pytest.raises(UserError, match=r"^the credential redis_url is no text"):
+        load(Settings, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+
+def test_what_needs_a_restart_is_marked() -> None:
+    assert fixed(Settings) == {"redis_url", "timescale_url"}
 
 
 def test_a_bad_option_of_redis_is_refused_without_the_password() -> None:
@@ -252,7 +301,7 @@ def test_a_started_daemon_has_not_loaded_what_looked_at_its_settings() -> None:
     script = (
         "import sys; from sysmonstm import config; from sysmonstm.collectord.settings import CollectorSettings;"
         "import sysmonstm.collectord.__main__;"
-        "settings = config.from_command_line(CollectorSettings, '', []);"
+        "settings = config.from_command_line(CollectorSettings, '', []).settings;"
         "print(settings.collection_interval, 'pydantic' in sys.modules)"
     )
     environ = os.environ | {"COLLECTOR_COLLECTION_INTERVAL": "7"}

@@ -5,6 +5,7 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,7 +19,16 @@ from sysmonstm import logs
 texts = st.one_of(
     st.text(alphabet=st.characters(exclude_categories=())),
     st.sampled_from(
-        ["\x1b[2J\x1b]0;x\x07", '"}\n{"level":"error"}', "a\r\nb", "\u2028\u2029\x85", "\u202e", "\ud800", "%s%n"]
+        [
+            "\x1b[2J\x1b]0;x\x07",
+            "\x7f",
+            '"}\n{"level":"error"}',
+            "a\r\nb",
+            "\u2028\u2029\x85",
+            "\u202e",
+            "\ud800",
+            "%s%n",
+        ]
     ),
 )
 
@@ -26,14 +36,17 @@ texts = st.one_of(
 @contextmanager
 def written(style: str) -> Iterator[io.StringIO]:
     """What is logged meanwhile."""
-    root, hook, before = logging.getLogger(), sys.excepthook, sys.stderr
+    root, before = logging.getLogger(), sys.stderr
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     handlers, level = root.handlers[:], root.level
     sys.stderr = output = io.StringIO()
     try:
         logs.setup("DEBUG", style)
         yield output
     finally:
-        sys.stderr, sys.excepthook = before, hook
+        sys.stderr = before
+        sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+        logging.captureWarnings(False)
         root.handlers[:] = handlers
         root.setLevel(level)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from sysmonstm.notifications import Notifier
 from sysmonstm.service import Service
 
 PATIENCE_SECONDS = 30.0
@@ -35,11 +36,10 @@ os.execv(sys.executable, [sys.executable, "-c", sys.argv[2]])
 _DAEMON = """
 import asyncio
 from sysmonstm import service
-from sysmonstm.config import Settings, UserError
+from sysmonstm.config import Settings, Source, UserError
 
-async def main(manager):
+async def main(settings, manager):
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(manager.watchdog())
         tasks.create_task(work(manager))
 
 """
@@ -114,7 +114,7 @@ def listeners() -> Iterator[tuple[socket.socket, ...]]:
 
 _SOCKETS = """
 import json, os, subprocess, sys
-from sysmonstm.service import inherited_sockets
+from sysmonstm.handed import inherited_sockets
 found = inherited_sockets(os.environ)
 grandchild = subprocess.run(
     [sys.executable, "-c", "import os; print(os.listdir('/proc/self/fd'), [n for n in os.environ if 'LISTEN' in n])"],
@@ -176,7 +176,7 @@ async def work(manager):
     while True:
         manager.beat("work", 60.0)
         await asyncio.sleep(0.01)
-service.run(Settings(log_format="text"), main)
+service.run(Source(Settings(log_format="text")), main)
 """
 
 
@@ -201,7 +201,7 @@ async def work(manager):
     manager.beat("work", 0.0)
     manager.ready("stalled")
     await asyncio.sleep(3600)
-service.run(Settings(log_format="text"), main)
+service.run(Source(Settings(log_format="text")), main)
 """
 
 
@@ -226,13 +226,129 @@ def test_a_loop_is_late_only_once_its_promise_is_over() -> None:
     assert service.late(time.monotonic()) == []
 
 
+def test_a_loop_that_waits_for_the_outside_is_excused_for_as_long_as_it_said(tmp_path: Path) -> None:
+    waiting = """
+async def work(manager):
+    manager.ready("waiting")
+    manager.beat("work", 0.3)
+    with manager.waits("work", at_most=1.5):
+        await asyncio.sleep(3600)
+service.run(Source(Settings(log_format="text")), main)
+"""
+    with started(tmp_path, _DAEMON + waiting, environ={"WATCHDOG_USEC": "150000"}) as systemd:
+        systemd.hears_until("READY=1")
+        began = time.monotonic()
+        systemd.hears_until("WATCHDOG=1")
+        while not systemd.hears_nothing_of("WATCHDOG=1", seconds=0.5):
+            continue
+        # It was told until the excuse was over, and not when the promise was.
+        assert time.monotonic() - began > 1.5
+        systemd.process.terminate()
+        _, _, errors = systemd.ends()
+    assert "where={'work': '<string>:" in errors
+
+
+def test_nothing_that_a_status_quotes_becomes_a_notification_of_its_own(tmp_path: Path) -> None:
+    hostile = """
+async def work(manager):
+    manager.ready("web1\\nMAINPID=1")
+    manager.status("wéb1\\nSTOPPING=1" + "x" * 5000)
+    await asyncio.sleep(3600)
+service.run(Source(Settings()), main)
+"""
+    with started(tmp_path, _DAEMON + hostile) as systemd:
+        assert systemd.hears_until("READY=1")[-1].splitlines() == ["READY=1", "STATUS=web1\\nMAINPID=1"]
+        (line,) = systemd.hears_until("STOPPING")[-1].splitlines()
+        assert line.startswith("STATUS=w\\xe9b1\\nSTOPPING=1x")
+        assert len(line) < 1100
+
+
+_SLOW_TO_STOP = """
+async def work(manager):
+    manager.ready("serving")
+    manager.beat("work", 0.0)
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        await asyncio.sleep(0.7)
+service.run(Source(Settings()), main)
+"""
+
+
+def test_it_says_that_it_stops_before_it_does_and_the_watchdog_is_told_meanwhile(tmp_path: Path) -> None:
+    with started(tmp_path, _DAEMON + _SLOW_TO_STOP, environ={"WATCHDOG_USEC": "300000"}) as systemd:
+        systemd.hears_until("READY=1")
+        assert systemd.hears_nothing_of("WATCHDOG=1", seconds=0.5)
+        systemd.process.terminate()
+        assert systemd.hears_until("STOPPING=1")[-1].splitlines()[0] == "STOPPING=1"
+        systemd.hears_until("WATCHDOG=1")
+        assert systemd.ends()[0] == 0
+
+
+_RELOADED = """
+async def work(manager):
+    async def apply(settings):
+        if settings.log_level == "WARNING":
+            raise UserError("it will not do")
+        manager.status("now " + settings.log_level)
+    manager.on_reload(apply)
+    manager.ready("serving")
+    while True:
+        try:
+            manager.status(f"asked, {await manager.reload()} changed")
+        except UserError as error:
+            manager.status(f"asked in vain: {error}")
+        await asyncio.sleep(3600)
+service.run(Source(Settings(), pathlib.Path(FILE)), main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('log_level = "ERROR"', "STATUS=asked, ['log_level'] changed"),
+        ('log_level = "WARNING"', "asked in vain: it will not do; the new configuration is refused: it will not do"),
+        ('log_level = "LOUD"', "asked in vain: log_level in "),
+    ],
+)
+def test_a_daemon_may_ask_for_a_reload_itself_and_hears_what_came_of_it(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "file.toml").write_text(text)
+    code = "import pathlib\n" + _DAEMON + _RELOADED.replace("FILE", repr(str(tmp_path / "file.toml")))
+    with started(tmp_path, code) as systemd:
+        messages = systemd.hears_until("asked")
+    assert said in messages[-1]
+    names = [message.partition("=")[0] for message in messages if not message.startswith(("WATCHDOG", "STATUS"))]
+    assert names == ["READY", "RELOADING", "READY"]
+
+
+def test_a_manager_that_does_not_listen_is_logged_once_and_holds_nobody_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+    notifier = Notifier()
+    for _ in range(3):
+        notifier.tell("WATCHDOG=1")
+    assert [record.message for record in caplog.records] == ["the service manager does not take what it is told"]
+    # One that is there and never reads.
+    path = tmp_path / "stuck"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as inbox:
+        inbox.bind(str(path))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+        stuck = Notifier()
+        for _ in range(3000):
+            stuck.tell("STATUS=" + "x" * 500)
+            if len(caplog.records) > 1:
+                break
+    assert len(caplog.records) == 2
+
+
 _FAILING = """
 async def work(manager):
     async with asyncio.TaskGroup() as inner:
         inner.create_task(fail())
 async def fail():
     raise UserError("X_LISTEN: it is\\ntaken; set another")
-service.run(Settings(), main)
+service.run(Source(Settings()), main)
 """
 
 
