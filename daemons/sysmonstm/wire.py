@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -20,15 +20,24 @@ MAX_SERIES = 10_000
 MAX_FACTS = 64
 MAX_FACTS_CHARACTERS = 8192
 MAX_TEXT = 512
+MAX_EVENTS = 100
+MAX_EVENT_FIELDS = 16
+# Of all events of a frame, so that it stays well within one message.
+MAX_EVENTS_CHARACTERS = 524_288
 MAX_SEQ = 2**63 - 1  # what PostgreSQL's bigint holds
 STREAM_BYTES = 16
 MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 UNIT_NAME = re.compile(r"[a-z][a-z/]{0,15}")
 LABEL_NAME = re.compile(r"(?:[a-z][a-z0-9_]{0,31})?")
+EVENT_KIND = METRIC_NAME
+EVENT_FIELD = re.compile(r"[a-z][a-z0-9_]{0,31}")
+# Families of events that are the hub's own to tell of: whoever reads of them can rely on it.
+HUB_FAMILIES = frozenset({"alert", "events", "hub", "machine", "notification", "rules", "samples", "silence", "stream"})
 # Collectors' clocks may be wrong, but not by decades: PostgreSQL and browsers take these times.
 EARLIEST_US = 946_684_800_000_000  # 2000-01-01
 FUTURE_US = 86_400_000_000  # one day
 _INFINITIES = frozenset((math.inf, -math.inf))
+_SEVERITIES = frozenset(pb.Severity.values())
 
 _KIND_TO_WIRE = {Kind.GAUGE: pb.KIND_GAUGE, Kind.RATE: pb.KIND_RATE, Kind.FLAG: pb.KIND_FLAG}
 _KIND_FROM_WIRE = {number: kind for kind, number in _KIND_TO_WIRE.items()} | {pb.KIND_UNSPECIFIED: Kind.GAUGE}
@@ -152,7 +161,7 @@ def check_hello(hello: pb.Hello) -> None:
 
 
 def check_frame(frame: pb.Frame, layout: Layout, now_us: int, earliest_us: int = EARLIEST_US) -> None:
-    """Raise RefusedError unless the frame keeps the contract; `layout` is the one that it names.
+    """Raise RefusedError unless the frame and its events keep the contract; `layout` is the one that it names.
 
     Times of before `earliest_us` are refused: frames that old would not be kept.
     """
@@ -167,6 +176,70 @@ def check_frame(frame: pb.Frame, layout: Layout, now_us: int, earliest_us: int =
     # Quicker than math.isinf of each, and it does not matter whether there are NaNs.
     if not _INFINITIES.isdisjoint(frame.values):
         raise RefusedError("a value is infinite")
+    if frame.events:
+        check_events(frame.events)
+
+
+def check_events(events: Sequence[pb.Event]) -> None:
+    """Raise RefusedError unless the events of a frame keep the contract. Their times are nobody's fault: see there."""
+    if len(events) > MAX_EVENTS:
+        raise RefusedError(f"a frame has at most {MAX_EVENTS} events")
+    if sum(map(_characters, events)) > MAX_EVENTS_CHARACTERS:
+        raise RefusedError(f"the events of a frame have at most {MAX_EVENTS_CHARACTERS} characters in all")
+    for event in events:
+        _check_event(event)
+
+
+def events_that_fit(events: Iterable[pb.Event]) -> int:
+    """How many of these events, from the first on, one frame can carry."""
+    count = characters = 0
+    for event in events:
+        characters += _characters(event)
+        if count == MAX_EVENTS or characters > MAX_EVENTS_CHARACTERS:
+            break
+        count += 1
+    return count
+
+
+def _characters(event: pb.Event) -> int:
+    return len(event.kind) + len(event.message) + sum(len(name) + len(text) for name, text in event.fields.items())
+
+
+def _check_event(event: pb.Event) -> None:
+    if not EVENT_KIND.fullmatch(event.kind):
+        raise RefusedError(f"{event.kind[:MAX_TEXT]!a} is no kind of event")
+    if event.kind.partition(".")[0] in HUB_FAMILIES:
+        raise RefusedError(f"an event {event.kind} is the hub's own to tell of")
+    if event.severity not in _SEVERITIES:
+        raise RefusedError(f"severity {event.severity} is not known here")
+    _check_text("an event's message", event.message)
+    if len(event.fields) > MAX_EVENT_FIELDS:
+        raise RefusedError(f"an event has at most {MAX_EVENT_FIELDS} fields")
+    for name, text in event.fields.items():
+        if not EVENT_FIELD.fullmatch(name):
+            raise RefusedError(f"{name[:MAX_TEXT]!a} is no name of an event's field")
+        _check_text("an event's field", text)
+
+
+def mend_event_times(frame: pb.Frame, now_us: int, earliest_us: int = EARLIEST_US) -> None:
+    """Give events whose times cannot be the time of their frame; where that cannot be either, that of the hub."""
+
+    def can_be(time_us: int) -> bool:
+        return max(earliest_us, EARLIEST_US) <= time_us <= now_us + FUTURE_US
+
+    for event in frame.events:
+        if not can_be(event.time_us):
+            event.time_us = frame.time_us if can_be(frame.time_us) else now_us
+
+
+def without_events(frame: pb.Frame) -> pb.Frame:
+    """The frame as the live lane shows it."""
+    if not frame.events:
+        return frame
+    bare = pb.Frame()
+    bare.CopyFrom(frame)
+    bare.ClearField("events")
+    return bare
 
 
 def json_values(values: Iterable[float]) -> str:

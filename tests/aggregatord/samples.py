@@ -83,3 +83,17 @@ def checked(machine: str, seqs: Sequence[int], of: Layout | None = None, gaps: S
     give(one, *(frame(seq, of) for seq in seqs), gaps=gaps)
     (result,) = take(one)
     return result
+
+
+def event(what: str = "failed", family: str = "unit", time_us: int = 0, **fields: str) -> pb.Event:
+    """A unit's, without a time of its own where none is given."""
+    kind = f"{family}.{what}"
+    return pb.Event(
+        kind=kind, severity=pb.SEVERITY_WARNING, time_us=time_us, message=f"nginx.service has {what}", fields=fields
+    )
+
+
+def telling(told_by: pb.Frame, *events: pb.Event) -> pb.Frame:
+    """The frame with these events."""
+    told_by.events.extend(events)
+    return told_by

@@ -304,3 +304,16 @@ def test_everything_that_was_sent_is_settled_exactly_once_and_in_order(
         story.look()
     assert story.settled == story.sent
     assert (story.session.offered_bytes, story.session.allowance.unsettled_bytes) == (0, 0)
+
+
+def test_how_old_a_frame_may_be_can_change_while_it_runs() -> None:
+    running = session()
+    give(running, frame(1))
+    running.keep_to(60.0)
+    give(running, frame(2), frame(3, time_us=now_us()))
+    (last,) = take(running)[-1:]
+    assert [one.frame.seq for one in last.rejected] == [2]
+    running.keep_to(OLDEST_SECONDS)
+    give(running, frame(4))
+    (last,) = take(running)
+    assert last.rejected == []

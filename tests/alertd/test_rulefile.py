@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from sysmonstm import config
+from sysmonstm.alertd.alerts import Key, limit_sentence
 from sysmonstm.alertd.rulefile import load_rules, parse_rules
-from sysmonstm.alertd.rules import Comparison, Limit, Rule, Severity
+from sysmonstm.alertd.rules import Comparison, Limit, Reading, Rule, Severity, Step
 from sysmonstm.alertd.settings import AlertSettings
 from sysmonstm.config import UserError
 
@@ -16,13 +17,16 @@ DEFAULTS = {rule.name: rule for rule in load_rules(None)}
 MINUTE = 60_000_000
 
 
+GOOD = '[rules.x]\nmetric = "a.b"\nthreshold = 1'
+
+
 def by_name(text: str) -> dict[str, Rule]:
     return {rule.name: rule for rule in parse_rules(text, "rules.toml")}
 
 
-def test_the_default_rules_watch_cpu_memory_filesystems_and_silence() -> None:
+def test_the_default_rules_watch_cpu_memory_filesystems_units_and_silence() -> None:
     watched = {rule.limit.metric if rule.limit else "" for rule in DEFAULTS.values()}
-    assert watched == {"cpu.percent", "memory.percent", "filesystem.percent", ""}
+    assert watched == {"cpu.percent", "memory.percent", "filesystem.percent", "unit.failed", ""}
     assert DEFAULTS["cpu-high"] == Rule(
         "cpu-high", Severity.WARNING, 10 * MINUTE, Limit("cpu.percent", Comparison.ABOVE, 90, 80)
     )
@@ -95,6 +99,11 @@ def test_durations_are_seconds_or_words(written: str, microseconds: int) -> None
         ("rules = 3", ["rules", "[rules.its-name]"]),
         ("[rules]\nx = 3", ["x in rules.toml", "[rules.x]"]),
         ("[rules", ["rules.toml is not TOML"]),
+        (f'{GOOD}\nmessage = "{{hots}} is ill"', ["rule x", "message: {hots} stands for nothing", "{machine}"]),
+        (f'{GOOD}\nmessage = "{{machin}} is ill"', ["did you mean {machine}?"]),
+        (f'{GOOD}\nresolved = "a\\u001bb"', ["resolved: not a sentence of at most 200 characters"]),
+        (f'{GOOD}\nmessage = "{"x" * 201}"', ["message: not a sentence of at most 200 characters"]),
+        (f"{GOOD}\nmessage = 3", ["rule x", "message"]),
     ],
 )
 def test_a_bad_file_is_named_in_one_line_with_what_to_do(text: str, words: list[str]) -> None:
@@ -103,6 +112,26 @@ def test_a_bad_file_is_named_in_one_line_with_what_to_do(text: str, words: list[
     message = str(caught.value)
     assert "\n" not in message and "rules.toml" in message
     assert [word for word in words if word not in message] == []
+
+
+def said(rule: Rule, step: Step, instance: str = "nginx.service", value: float = 1.0) -> str:
+    assert rule.limit
+    return limit_sentence(Key(rule.name, "web1", instance), rule, rule.limit, "count", step, value)
+
+
+def test_a_failed_unit_is_told_of_in_words_that_people_use() -> None:
+    rule = DEFAULTS["unit-failed"]
+    assert rule.limit
+    assert [rule.limit.read(value) for value in (1.0, 0.0)] == [Reading.HOLDS, Reading.CLEAR]
+    assert said(rule, Step.FIRED) == "nginx.service on web1 has failed"
+    assert said(rule, Step.RESOLVED, value=0.0) == "nginx.service on web1 is no longer failed"
+
+
+def test_a_rule_may_have_words_of_its_own_and_what_a_machine_says_is_not_looked_at_again() -> None:
+    text = f'{GOOD}\nmessage = "{{instance}} of {{machine}} reads {{value}}, {{value}}!"'
+    rule = by_name(text)["x"]
+    assert said(rule, Step.FIRED, instance="{machine}", value=1234.0) == "{machine} of web1 reads 1,234, 1,234!"
+    assert said(rule, Step.RESOLVED) == "web1: a.b of nginx.service is back at 1"
 
 
 def test_checking_the_settings_reads_the_rules(tmp_path: Path) -> None:

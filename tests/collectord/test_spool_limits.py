@@ -282,3 +282,21 @@ def test_what_was_settled_and_deleted_does_not_look_lost_after_a_power_cut(seed:
     MemoryDirectory(disk).sync()
     disk.lose_power()
     assert read_all(opened(disk, boot=OTHER_BOOT), stream).lost == {}
+
+
+def test_events_outlive_a_restart_with_their_frame_and_count_for_every_limit() -> None:
+    disk = fresh_disk()
+    spool = opened(disk, SMALL)
+    happened = [pb.Event(kind="unit.failed", message="x" * 300, fields={"n": str(number)}) for number in range(3)]
+    for number in range(1, 51):
+        spool.append(*sample(number), events=happened)
+    stream = spool.state.streams[-1].stream
+    # The head of the newest segment may be too much.
+    assert spool.state.bytes <= SMALL.most_bytes + 500
+    assert 0 < spool.state.unacknowledged < 10, "with events no more fit"
+    spool.close()
+    spool = opened(disk, SMALL, OTHER_BOOT)
+    held = read_all(spool, stream, most_frames=100, most_bytes=1500)
+    assert list(held.frames)[-1] == 50
+    assert all(list(frame.events) == happened for frame in held.frames.values())
+    assert len(spool.read(stream, 0, 100, 1500).frames) == 1, "two would be more than 1,500 bytes"

@@ -203,3 +203,60 @@ async def test_what_a_hanging_disk_holds_up_is_bounded_and_what_is_lost_is_count
         await intake.emptied()
         assert (outbox.unacknowledged, intake.dropped) == (11, 4)
     assert len([message for message in caplog.messages if "memory is full" in message]) == 1
+
+
+def happened(number: int) -> pb.Event:
+    return pb.Event(kind="unit.failed", severity=pb.SEVERITY_WARNING, time_us=EPOCH_US, message=f"number {number}")
+
+
+async def test_what_happened_goes_by_the_durable_lane_only(outbox: Outbox) -> None:
+    opened = asyncio.Event()
+
+    async def shut_for_a_while(hub: ScriptedHub, call: Call) -> None:
+        await call.welcome(window=0)
+        await opened.wait()
+        await call.ack(0)
+        await take(hub, call)
+
+    hub = ScriptedHub(shut_for_a_while)
+    async with serving(hub) as address, uplinked(outbox, address) as collector:
+        await collector.uplink.offer(EPOCH_US + 1, LAYOUTS[0], [1.0], [happened(1), happened(2)])
+        await shown(hub, 1)
+        opened.set()
+        await collector.drained()
+    assert [list(frame.events) for frame in hub.live_frames] == [[]]
+    assert [list(frame.events) for frame in hub.frames] == [[happened(1), happened(2)]]
+    assert list(hub.live_frames[0].values) == list(hub.frames[0].values) == [1.0]
+
+
+async def test_what_one_sample_cannot_carry_goes_with_the_next_ones(outbox: Outbox) -> None:
+    hub = ScriptedHub(take_all)
+    async with serving(hub) as address, uplinked(outbox, address) as collector, asyncio.TaskGroup() as tasks:
+        intake = Intake(collector.uplink, tasks)
+        intake.offer(Sample(EPOCH_US, LAYOUTS[0], [1.0], tuple(map(happened, range(130)))))
+        intake.offer(Sample(EPOCH_US + 1, LAYOUTS[0], [2.0], (happened(130),)))
+        intake.offer(Sample(EPOCH_US + 2, LAYOUTS[0], [3.0]))
+        await intake.emptied()
+        await collector.drained()
+    assert [len(frame.events) for frame in hub.frames] == [100, 31, 0]
+    assert [event for frame in hub.frames for event in frame.events] == list(map(happened, range(131)))
+
+
+async def test_the_events_of_a_sample_that_is_dropped_go_with_the_next_and_are_bounded(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(intake_module, "MOST_VALUES", 2)
+    monkeypatch.setattr(intake_module, "MOST_EVENTS", 5)
+    hub = ScriptedHub(take_all)
+    async with serving(hub) as address, uplinked(outbox, address) as collector, asyncio.TaskGroup() as tasks:
+        intake = Intake(collector.uplink, tasks)
+        async with hung_disk(outbox):
+            for number in range(10):
+                intake.offer(Sample(EPOCH_US + number, LAYOUTS[0], [1.0], (happened(number),) if number > 1 else ()))
+            assert (intake.dropped, intake.dropped_events) == (8, 3)
+        await intake.emptied()
+        intake.offer(Sample(EPOCH_US + 20, LAYOUTS[0], [2.0]))
+        await intake.emptied()
+        await collector.drained()
+    assert [list(frame.events) for frame in hub.frames] == [[], [], list(map(happened, range(2, 7)))]
+    assert len([message for message in caplog.messages if "newest events are dropped" in message]) == 1

@@ -1,41 +1,22 @@
 """What must hold of the ledger and the database after every fault. Each check names what is wrong, in sentences.
 
-acknowledged ⊆ stored ⊆ issued, no key twice, no value wrong,
+acknowledged ⊆ stored ⊆ issued, no key twice, no value wrong, the events of what is stored, each once,
 issued = stored + gaps + rejected + still in the spool
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from tests.faults import payload
+from tests.faults import told as told_of
+from tests.faults.fault import Fault, Sample, sample_of
 from tests.faults.ledger import Ledger, Place
 from tests.faults.stored import Reject, Row, Stored, StoredGap
 
 # Of one kind of fault so many are told; the rest is counted.
 MOST_TOLD = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something that must not be."""
-
-    kind: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Which one."""
-
-    origin: int
-    number: int
-
-    def __str__(self) -> str:
-        return f"sample {self.number} of origin {self.origin}"
 
 
 def told(faults: Sequence[Fault]) -> str:
@@ -69,7 +50,7 @@ def unfaithful(ledger: Ledger, stored: Stored) -> list[Fault]:
         faults += _wrong(ledger, row)
     for reject in stored.rejects:
         faults += _wrong(ledger, reject)
-    return faults
+    return [*faults, *told_of.wrong(ledger, stored)]
 
 
 def _doubled(rows: Sequence[Row]) -> Iterator[Fault]:
@@ -81,13 +62,6 @@ def _doubled(rows: Sequence[Row]) -> Iterator[Fault]:
     for sample, times in samples.items():
         if times > 1:
             yield Fault("sample twice", f"{sample}: {times} rows")
-
-
-def sample_of(values: Sequence[float]) -> Sample | None:
-    """Whose values these say that they are; None if they say nothing."""
-    if len(values) < payload.LEAST_WIDTH or any(math.isnan(value) for value in values[:2]):
-        return None
-    return Sample(int(values[payload.ORIGIN]), int(values[payload.NUMBER]))
 
 
 def _wrong(ledger: Ledger, row: Row | Reject) -> Iterator[Fault]:

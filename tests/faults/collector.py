@@ -112,7 +112,8 @@ class Machine:
         width = self._arguments.width
         self._journal.take(self.origin, self._number, time_us)
         values = payload.values_of(self.origin, self._number, width)
-        issued = await self.uplink.offer(time_us, payload.layout_of(self._number, width), values)
+        events = payload.events_of(self.origin, self._number, time_us)
+        issued = await self.uplink.offer(time_us, payload.layout_of(self._number, width), values, events)
         self._journal.placed(self.origin, self._number, issued.stream, issued.frame.seq)
 
     async def sample(self, ending: asyncio.Task[object]) -> None:

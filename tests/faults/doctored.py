@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import psycopg
+from psycopg.types.json import Jsonb
 
+from sysmon.v1 import ingest_pb2 as pb
 from tests.faults import payload
 from tests.faults.ledger import Ledger
 from tests.faults.rollups import Taken, kept, made
@@ -44,7 +46,10 @@ class Doctored:
 
 
 def make(url: str) -> Doctored:
-    """Twelve samples of one machine, all settled: nine stored, two in a gap, one rejected; all rolled up."""
+    """Twelve samples of one machine, all settled: nine stored, two in a gap, one rejected; all rolled up.
+
+    The tenth tells of two things.
+    """
     ledger = Ledger()
     ledger.host(ORIGIN, MACHINE, WIDTH)
     for number in range(1, SAMPLES + 1):
@@ -80,6 +85,17 @@ def _store(connection: psycopg.Connection) -> None:
                 "INSERT INTO frames VALUES (timestamptz 'epoch' + %s * interval '1 us', 1, 1, 1, %s)",
                 (time_of(number), values),
             )
+            _store_events(connection, number)
+
+
+def _store_events(connection: psycopg.Connection, number: int) -> None:
+    for event in payload.events_of(ORIGIN, number, time_of(number)):
+        severity = pb.Severity.Name(event.severity).removeprefix("SEVERITY_").lower()
+        connection.execute(
+            "INSERT INTO events (time, kind, severity, machine, message, fields)"
+            " VALUES (timestamptz 'epoch' + %s * interval '1 us', %s, %s, %s, %s, %s)",
+            (event.time_us, event.kind, severity, MACHINE, event.message, Jsonb(dict(event.fields))),
+        )
 
 
 def _roll_up(connection: psycopg.Connection, samples: list[Taken]) -> None:

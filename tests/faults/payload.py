@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 
+from sysmon.v1 import ingest_pb2 as pb
 from sysmonstm.metric import Kind, Layout, Metric, Series, Unit
 
 # The first two values say whose sample it is: a float32 holds either to the last digit.
@@ -19,6 +20,10 @@ SAMPLES_PER_LAYOUT = 40
 LAYOUTS = 3
 # Of the readings, about one in this many is NaN: "not read this time".
 NOT_READ = 16
+# Of the samples, one in this many tells of something that happened: of one thing, or two, or three.
+SAMPLES_PER_EVENT = 10
+EVENT_KIND = "fault.happened"
+_SEVERITIES = (pb.SEVERITY_INFO, pb.SEVERITY_WARNING, pb.SEVERITY_CRITICAL)
 
 _NUMBER = Metric("fault.number", Unit.COUNT, Kind.GAUGE, "Which sample of its collector this is")
 _ORIGIN = Metric("fault.origin", Unit.COUNT, Kind.GAUGE, "Which collector took it")
@@ -43,6 +48,23 @@ def values_of(origin: int, number: int, width: int) -> list[float]:
     # 24 bits with the point before the last 8: sums of millions of them are exact in a float64, in any order.
     readings = [math.nan if word % NOT_READ == 0 else (word >> 8) / 256 for word in struct.unpack(f"<{count}I", raw)]
     return [float(number), float(origin), *readings]
+
+
+def events_of(origin: int, number: int, time_us: int) -> list[pb.Event]:
+    """What that sample, taken at `time_us`, tells of."""
+    if number % SAMPLES_PER_EVENT:
+        return []
+    many = 1 + number // SAMPLES_PER_EVENT % 3
+    return [
+        pb.Event(
+            kind=EVENT_KIND,
+            severity=_SEVERITIES[place],
+            time_us=time_us - many + place,
+            message=f"{place + 1} of {many} of sample {number} of origin {origin}",
+            fields={"origin": str(origin), "number": str(number), "place": str(place)},
+        )
+        for place in range(many)
+    ]
 
 
 def bits(values: Sequence[float]) -> bytes:

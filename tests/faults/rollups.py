@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.faults import payload
-from tests.faults.checks import Fault, Sample, Whereabouts
+from tests.faults.checks import Whereabouts
+from tests.faults.fault import Fault, Sample
 from tests.faults.ledger import Ledger
 from tests.faults.stored import Bucket, Stored
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults import checks, ledger, rollups, stored
-from tests.faults.checks import Fault as Wrong
+from tests.faults.fault import Fault as Wrong
 from tests.faults.ledger import Ledger
 from tests.faults.schedule import NONE, Fault, Span, plan
 from tests.faults.stored import Stored

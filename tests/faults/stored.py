@@ -8,6 +8,8 @@ from typing import TypeVar
 import psycopg
 from psycopg.rows import class_row
 
+from tests.faults.payload import EVENT_KIND
+
 T = TypeVar("T")
 
 # Microseconds since 1970 without going through a float.
@@ -53,6 +55,19 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """What a synthetic machine told of."""
+
+    machine: str
+    time_us: int
+    severity: str
+    message: str
+    origin: int
+    number: int
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bucket:
     """A row of a roll-up."""
 
@@ -82,6 +97,8 @@ class Stored:
     frames: list[Row]
     gaps: list[StoredGap]
     rejects: list[Reject]
+    # In the order in which they were stored.
+    events: list[StoredEvent]
     durable: dict[bytes, int]
     minutes: list[Bucket]
     hours: list[Bucket]
@@ -102,6 +119,11 @@ _REJECTS = """
 SELECT m.name AS machine, s.stream, r.seq, r.time_us, l.hash AS layout, r.values
 FROM rejects r JOIN machines m ON m.id = r.machine JOIN streams s ON s.id = r.stream
 LEFT JOIN layouts l ON l.id = r.layout
+"""
+_EVENTS = f"""
+SELECT machine, {_US.format("time")} AS time_us, severity, message, (fields ->> 'origin')::bigint AS origin,
+    (fields ->> 'number')::bigint AS number, (fields ->> 'place')::bigint AS place
+FROM events WHERE kind = '{EVENT_KIND}' ORDER BY id
 """
 _BUCKETS = f"""
 SELECT m.name AS machine, s.stream, {_US.format("b.time")} AS time_us, l.hash AS layout,
@@ -133,6 +155,7 @@ def read(url: str) -> Stored:
             frames=_all(connection, Row, _FRAMES),
             gaps=_all(connection, StoredGap, _GAPS),
             rejects=_all(connection, Reject, _REJECTS),
+            events=_all(connection, StoredEvent, _EVENTS),
             durable=dict(connection.execute("SELECT stream, durable_seq FROM streams")),
             minutes=_all(connection, Bucket, _BUCKETS.format("minutes")),
             hours=_all(connection, Bucket, _BUCKETS.format("hours")),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.faults import checks, doctored, rollups
-from tests.faults.checks import Fault
 from tests.faults.doctored import ORIGIN, STREAM, Doctored
+from tests.faults.fault import Fault
 
 
 @pytest.fixture
@@ -34,6 +34,10 @@ def test_a_sound_database_has_no_fault(sound: Doctored) -> None:
     assert rollups.wrong(rollups.kept(sound.ledger, stored), stored) == []
 
 
+FIRST, LAST = (f"(fields ->> 'place')::int = {place}" for place in range(2))
+COPY_EVENT = """
+INSERT INTO events (time, kind, severity, machine, message, fields)
+SELECT time, kind, severity, machine, message, fields FROM events WHERE"""
 NO_KEYS = "DROP INDEX frames_identity"
 COPY = "INSERT INTO frames SELECT * FROM frames WHERE "
 # Another real[] like that of sample 2 but for one place.
@@ -65,6 +69,21 @@ SPOIL = "UPDATE frames SET values[4] = values[4] + 1 WHERE "
         (["UPDATE rejects SET values[4] = 0.5"], {"value wrong"}),
         (["UPDATE rejects SET time_us = 0"], {"time wrong"}),
         (["UPDATE streams SET durable_seq = 11"], {"miscounted"}),
+        (["DELETE FROM events"], {"event lost"}),
+        ([f"DELETE FROM events WHERE {LAST}"], {"event lost"}),
+        ([f"{COPY_EVENT} {LAST}"], {"event twice"}),
+        ([f"{COPY_EVENT} {FIRST}", f"DELETE FROM events WHERE {FIRST} AND id < 3"], {"events out of order"}),
+        (["UPDATE events SET message = ''"], {"event wrong"}),
+        (["UPDATE events SET severity = 'critical'"], {"event wrong"}),
+        (["UPDATE events SET machine = 'web2'"], {"event wrong"}),
+        (["UPDATE events SET time = time - interval '1 us'"], {"event wrong"}),
+        ([f"UPDATE events SET fields = fields || '{{\"place\": 2}}' WHERE {LAST}"], {"event wrong"}),
+        (["UPDATE events SET fields = fields || '{\"number\": 9}'"], {"event lost", "event wrong"}),
+        (["UPDATE events SET fields = fields || '{\"number\": 99}'"], {"event lost", "event of nobody"}),
+        (
+            [f"DELETE FROM frames WHERE {at(10)}", "UPDATE streams SET durable_seq = 9"],
+            {"acknowledged and lost", "nowhere", "miscounted", "event without its sample"},
+        ),
     ],
     ids=lambda one: one[-1][:60] if isinstance(one, list) else "",
 )

@@ -9,6 +9,8 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sysmonstm.wire import check_events
+from tests.faults import payload
 from tests.faults.payload import LAYOUTS, NUMBER, ORIGIN, SAMPLES_PER_LAYOUT, bits, layout_of, values_of
 
 WIDTHS = st.integers(4, 200)
@@ -36,3 +38,11 @@ def test_layouts_change_now_and_then() -> None:
     assert len(set(ids)) == LAYOUTS
     assert sum(one != other for one, other in itertools.pairwise(ids)) == LAYOUTS - 1
     assert layout_of(LAYOUTS * SAMPLES_PER_LAYOUT, 10).id == ids[0]
+
+
+def test_a_share_of_the_samples_tells_of_something_that_keeps_the_contract() -> None:
+    told = [payload.events_of(3, number, 1_750_000_000_000_000) for number in range(1, 301)]
+    assert [len(events) for events in told[9::10]] == [2, 3, 1] * 10
+    assert sum(map(bool, told)) == 30
+    for events in told:
+        check_events(events)

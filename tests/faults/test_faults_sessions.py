@@ -27,7 +27,8 @@ def frames_of(ledger: Ledger, first: int, start_us: int) -> list[pb.Frame]:
         ledger.placed(ORIGIN, number, STREAM, number)
         layout = payload.layout_of(number, WIDTH)
         values = payload.values_of(ORIGIN, number, WIDTH)
-        frames.append(pb.Frame(seq=number, time_us=time_us, layout_id=layout.id, values=values))
+        events = payload.events_of(ORIGIN, number, time_us)
+        frames.append(pb.Frame(seq=number, time_us=time_us, layout_id=layout.id, values=values, events=events))
     return frames
 
 

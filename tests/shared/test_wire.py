@@ -208,6 +208,87 @@ def test_a_frame_of_before_all_that_is_kept_is_refused() -> None:
         wire.check_frame(_frame(time_us=NOW_US - 6), LAYOUT, NOW_US, earliest_us=NOW_US - 5)
 
 
+def _event(**fields: object) -> pb.Event:
+    good: dict[str, object] = {"kind": "unit.failed", "severity": pb.SEVERITY_WARNING, "time_us": NOW_US}
+    return pb.Event(**(good | {"message": "nginx.service has failed"} | fields))  # type: ignore[arg-type]
+
+
+MANY_CHARACTERS = {f"f{number}": "x" * 512 for number in range(16)}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [_event()] * wire.MAX_EVENTS,
+        [_event(severity=pb.SEVERITY_UNSPECIFIED, message="", fields={"unit": "nginx.service", "exit_code": "é"})],
+        [_event(kind="nixos.generation_activated", message="x" * 512, fields=MANY_CHARACTERS)] * 50,
+    ],
+)
+def test_a_frame_with_events_that_keep_the_contract_is_let_through(events: list[pb.Event]) -> None:
+    wire.check_frame(_frame(events=events), LAYOUT, NOW_US)
+
+
+@pytest.mark.parametrize(
+    ("events", "sentence"),
+    [
+        ([_event()] * (wire.MAX_EVENTS + 1), "at most 100 events"),
+        ([_event(kind="failed")], "no kind of event"),
+        ([_event(kind="Unit.failed")], "no kind of event"),
+        ([_event(kind="unit.failed\n")], "no kind of event"),
+        ([_event(kind="")], "no kind of event"),
+        ([_event(), _event(kind="alert.firing")], "the hub's own"),
+        ([_event(kind="machine.new")], "the hub's own"),
+        ([_event(kind="samples.lost")], "the hub's own"),
+        ([_event(kind="events.dropped")], "the hub's own"),
+        ([_event(severity=4)], "severity 4 is not known"),
+        ([_event(message="x" * 513)], "message is longer"),
+        ([_event(message="a\x1b[2Jb")], "message has characters"),
+        ([_event(fields={f"f{number}": "" for number in range(17)})], "at most 16 fields"),
+        ([_event(fields={"": "x"})], "name of an event's field"),
+        ([_event(fields={"Unit": "x"})], "name of an event's field"),
+        ([_event(fields={"unit": "x" * 513})], "field is longer"),
+        ([_event(fields={"unit": "a\nb"})], "field has characters"),
+        ([_event(message="x" * 512, fields=MANY_CHARACTERS)] * 61, "characters in all"),
+    ],
+)
+def test_a_frame_with_events_that_do_not_keep_the_contract_is_refused(events: list[pb.Event], sentence: str) -> None:
+    with pytest.raises(wire.RefusedError, match=sentence) as refusal:
+        wire.check_frame(_frame(events=events), LAYOUT, NOW_US)
+    assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize("count", [0, 1, 61, 101, 1000])
+def test_as_many_events_as_fit_keep_the_contract_and_one_more_does_not(count: int) -> None:
+    for one in (_event(), _event(message="x" * 512, fields=MANY_CHARACTERS)):
+        fitting = wire.events_that_fit([one] * count)
+        wire.check_events([one] * fitting)
+        if fitting < count:
+            with pytest.raises(wire.RefusedError):
+                wire.check_events([one] * (fitting + 1))
+
+
+@pytest.mark.parametrize(
+    ("frame_us", "event_us", "stored_us"),
+    [
+        (NOW_US, NOW_US - 5, NOW_US - 5),
+        (NOW_US, 0, NOW_US),
+        (NOW_US - 7, NOW_US + wire.FUTURE_US + 1, NOW_US - 7),
+        (5, NOW_US - 3, NOW_US - 3),
+        (5, -(2**62), NOW_US),
+    ],
+)
+def test_an_event_at_a_time_that_cannot_be_has_that_of_its_frame(frame_us: int, event_us: int, stored_us: int) -> None:
+    frame = _frame(time_us=frame_us, events=[_event(time_us=event_us)])
+    wire.mend_event_times(frame, NOW_US, earliest_us=NOW_US - 1000)
+    assert (frame.time_us, frame.events[0].time_us) == (frame_us, stored_us)
+
+
+def test_a_frame_without_its_events_is_the_same_else() -> None:
+    frame = _frame()
+    assert wire.without_events(frame) is frame
+    assert wire.without_events(_frame(events=[_event()])) == frame
+
+
 def _no_constants(word: str) -> float:
     raise AssertionError(f"{word} is not JSON")
 

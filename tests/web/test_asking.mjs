@@ -94,5 +94,7 @@ test("alerts that fire are ranked by severity, then by age; a severity that is n
 
 test("a sentence names its machine once", () => {
   assert.deepEqual(aroundName("CPU of web1 is busy", "web1"), ["CPU of ", " is busy"]);
-  assert.deepEqual(aroundName("CPU is busy", "web1"), ["", " CPU is busy"]);
+  assert.deepEqual(aroundName("CPU is busy", "web1"), ["", ": CPU is busy"]);
+  assert.deepEqual(aroundName("web1.service has failed", "web1"), ["", ": web1.service has failed"]);
+  assert.deepEqual(aroundName("my-web1 is not web1: it is", "web1"), ["my-web1 is not ", ": it is"]);
 });

@@ -248,6 +248,36 @@ def test_what_a_machine_says_of_itself_is_only_text(browser: Browser, dashboard_
     page.context.close()
 
 
+def test_what_happens_on_a_machine_is_shown_live_as_text_and_by_its_severity(
+    browser: Browser, dashboard_system: WholeSystem
+) -> None:
+    def happened(number: int, message: str, machine_name: str = "odd") -> dict[str, object]:
+        kind = {"kind": "unit.failed", "severity": "warning", "fields": {"unit": "odd.service"}}
+        return {
+            "type": "event",
+            "event": {"id": number, "time": 1.0, "machine": machine_name, "message": message, **kind},
+        }
+
+    hostile = "<img src=x onerror=alert(1)>.service has failed"
+    news = [happened(2**53, hostile), happened(2**53 - 1, "odd.service has failed"), happened(2**53 - 2, "no", "other")]
+    page = scripted_page(browser, f"{dashboard_system.url}/?machine=odd", snapshot(machine("up")), *news)
+    items = page.locator('#event-list li[data-severity="warning"][data-kind="unit.failed"]')
+    expect(items).to_have_count(2)
+    expect(page.locator("#event-list")).to_contain_text(hostile)
+    assert page.locator("#content img").count() == 0
+    page.context.close()
+
+
+def test_an_event_among_those_of_the_fleet_names_its_machine(browser: Browser, dashboard_system: WholeSystem) -> None:
+    event = {"id": 2**53, "time": 1.0, "kind": "unit.failed", "severity": "warning", "machine": "odd", "fields": {}}
+    news: dict[str, object] = {"type": "event", "event": event | {"message": "odd.service has failed"}}
+    page = scripted_page(browser, dashboard_system.url, snapshot(machine("up")), news)
+    item = page.locator('#event-list li[data-kind="unit.failed"]')
+    expect(item.locator(".event-message")).to_have_text("odd: odd.service has failed")
+    expect(item.get_by_role("link")).to_have_text("odd")
+    page.context.close()
+
+
 @pytest.mark.parametrize("path", ["/", MACHINE_PAGE])
 def test_nothing_scrolls_sideways_at_360_pixels(open_page: Open, path: str) -> None:
     page = open_page(path, NARROWEST)

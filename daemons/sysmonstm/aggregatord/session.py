@@ -15,12 +15,15 @@ from sysmonstm.aggregatord.allowance import Allowance, Pace
 from sysmonstm.aggregatord.layouts import LayoutBook
 from sysmonstm.aggregatord.spans import Spans
 from sysmonstm.metric import LAYOUT_ID_BYTES, Layout
-from sysmonstm.wire import RefusedError, check_frame
+from sysmonstm.wire import RefusedError, check_events, check_frame, mend_event_times
 
 # About two milliseconds' work: others may run after so many values have been looked at.
 CHUNK_VALUES = 25_000
 # What a frame takes in memory beyond its part of the message, measured.
 FRAME_OVERHEAD_BYTES = 350
+# What an event takes beyond its part, with some fields; and the values that looking at it costs as much as.
+EVENT_OVERHEAD_BYTES = 900
+EVENT_VALUES = 100
 
 
 class ProtocolError(RefusedError):
@@ -37,11 +40,30 @@ class CheckedFrame:
 
 @dataclass(frozen=True, slots=True)
 class RejectedFrame:
-    """A frame that must not be stored as a sample, and why; without a layout where none is known for it."""
+    """A frame that must not be stored as a sample, and why; without a layout where none is known for it.
+
+    Its events may be good all the same, and are stored then.
+    """
 
     frame: pb.Frame
     layout: Layout | None
     reason: str
+    keeps_events: bool = False
+
+
+def refused(frame: pb.Frame, layout: Layout | None, reason: str) -> RejectedFrame:
+    """The frame, refused for that reason; its events only where they are not good themselves."""
+    if not frame.events:
+        return RejectedFrame(frame, layout, reason)
+    try:
+        check_events(frame.events)
+    except RefusedError as refusal:
+        return RejectedFrame(frame, layout, _both(reason, str(refusal)))
+    return RejectedFrame(frame, layout, f"{reason}; its events are kept", keeps_events=True)
+
+
+def _both(reason: str, of_events: str) -> str:
+    return reason if reason == of_events else f"{reason}; its events are not kept either: {of_events}"
 
 
 @dataclass(slots=True)
@@ -50,6 +72,7 @@ class CheckedBatch:
 
     `last_time_us` is the time of the frame with that seq, 0 where that is a gap or was rejected. `gaps` are in order of
     seq, and name also what the collector has left out without a word. `size_bytes` is about what it takes in memory.
+    `dropped_events` are to be told of: events of the machine that were too many, and are in no frame any more.
     """
 
     session: Session
@@ -59,6 +82,7 @@ class CheckedBatch:
     last_seq: int = 0
     last_time_us: int = 0
     size_bytes: int = 0
+    dropped_events: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +113,10 @@ class Session:
         self._durable_seq = 0
         self._rejected: list[pb.Rejection] = []
 
+    def keep_to(self, oldest_seconds: float) -> None:
+        """Frames of before `oldest_seconds` ago are refused from now on."""
+        self._oldest_us = int(oldest_seconds * 1e6)
+
     def welcome(self, pace: Pace) -> pb.Welcome:
         """What to tell the collector first."""
         self.allowance.tell(pace)
@@ -99,7 +127,8 @@ class Session:
         spans = Spans(batch)
         if complaint := self.allowance.why_not(len(batch.frames)) or spans.why_not:
             raise ProtocolError(complaint)
-        size_bytes = message_bytes + FRAME_OVERHEAD_BYTES * len(batch.frames)
+        events = sum(len(frame.events) for frame in batch.frames)
+        size_bytes = message_bytes + FRAME_OVERHEAD_BYTES * len(batch.frames) + EVENT_OVERHEAD_BYTES * events
         self.allowance.take(len(batch.frames), size_bytes)
         ids = list(dict.fromkeys(frame.layout_id for frame in batch.frames if _is_layout_id(frame.layout_id)))
         self._parked.append(_Parked(batch, spans.gaps(self._last_seq), spans.last_seq, size_bytes, ids))
@@ -151,13 +180,15 @@ class Session:
         for frame in frames:
             layout = layouts.get(frame.layout_id)
             if reason := self._why_not(frame, layout, now_us):
-                checked.rejected.append(RejectedFrame(frame, layout, reason))
+                checked.rejected.append(refused(frame, layout, reason))
             else:
                 assert layout is not None, "or there is a reason"
                 checked.frames.append(CheckedFrame(frame, layout))
                 if frame.seq == checked.last_seq:
                     checked.last_time_us = frame.time_us
-            values += len(frame.values)
+            if frame.events:
+                mend_event_times(frame, now_us, now_us - self._oldest_us)
+            values += len(frame.values) + EVENT_VALUES * len(frame.events)
             if values > CHUNK_VALUES:
                 values = 0
                 yield None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -151,8 +152,16 @@ def _series(key: Key, metric: str) -> str:
     return f"{key.machine}: {metric} of {key.instance}" if key.instance else f"{key.machine}: {metric}"
 
 
+def _filled(own: str, key: Key, value: str) -> str:
+    """The sentence of a rule with what it is about. What is put in is not looked at again."""
+    words = {"{machine}": key.machine, "{instance}": key.instance, "{value}": value}
+    return re.sub(r"\{[a-z]+\}", lambda found: words.get(found[0], found[0]), own)
+
+
 def limit_sentence(key: Key, rule: Rule, limit: Limit, unit: str, step: Step, value: float) -> str:
-    """What a step of a threshold rule means."""
+    """What a step of a threshold rule means: in the rule's own words, where it has some."""
+    if own := rule.resolved if step in (Step.RESOLVED, Step.DROPPED) else rule.message:
+        return _filled(own, key, quantity(value, unit))
     subject = _series(key, limit.metric)
     if step in (Step.RESOLVED, Step.DROPPED):
         return f"{subject} is back at {quantity(value, unit)}"
@@ -176,6 +185,11 @@ def retired_sentence(alert: Alert) -> str:
     """An alert ends because its rule does."""
     subject = _series(alert.key, alert.metric or "silence")
     return f"{subject} is no longer watched by a rule {alert.key.rule}"
+
+
+def changed_sentence(alert: Alert) -> str:
+    """An alert ends because its rule compares with another value now."""
+    return f"{_series(alert.key, alert.metric)} is well by the rule {alert.key.rule} as it is now"
 
 
 def forgotten_sentence(alert: Alert) -> str:

@@ -11,6 +11,8 @@ A rule is a table named after it:
     clear = 85               # resolves at this value or beyond; the threshold if not given
     for = "5m"               # how long it must hold: seconds, or like "90s", "5m", "1h30m"; 0 if not given
     severity = "warning"     # info, warning, critical; "warning" if not given
+    message = "{instance} of {machine} is {value} full"  # what is said as it fires, in place of the usual
+    resolved = "{instance} of {machine} has room again"  # and as that ends
 
 A rule with `silent = true` instead of a metric is about machines whose samples no longer come; it has `machine`, `for`
 and `severity` only.
@@ -24,12 +26,14 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Container
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
-from sysmonstm.alertd.rules import Comparison, Limit, Rule, Severity
+from sysmonstm.alertd.rules import Comparison, Limit, Origin, Rule, Severity
 from sysmonstm.config import UserError, nearest
 from sysmonstm.metric import METRIC_NAME
 
@@ -66,6 +70,12 @@ clear = 92
 for = "1m"
 severity = "critical"
 
+[rules.unit-failed]
+metric = "unit.failed"
+threshold = 0
+message = "{instance} on {machine} has failed"
+resolved = "{instance} on {machine} is no longer failed"
+
 [rules.machine-silent]
 silent = true
 for = "30s"
@@ -75,6 +85,8 @@ severity = "critical"
 _RULE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DURATION = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?")
 _LONGEST_SECONDS = 7 * 86_400
+_PLACES = ("{machine}", "{instance}", "{value}")
+_MOST_CHARACTERS = 200
 
 Table = dict[str, object]
 
@@ -92,6 +104,17 @@ def _seconds(value: object) -> object:
 def _metric_name(value: object) -> object:
     if isinstance(value, str) and not METRIC_NAME.fullmatch(value):
         raise ValueError("not a metric's name; one looks like cpu.percent")
+    return value
+
+
+def _sentence(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if len(value) > _MOST_CHARACTERS or not value.isprintable():
+        raise ValueError(f"not a sentence of at most {_MOST_CHARACTERS} characters that can be printed")
+    for place in re.findall(r"\{.*?\}", value):
+        if place not in _PLACES:
+            raise ValueError(f"{place} stands for nothing{nearest(place, _PLACES)}; there are {', '.join(_PLACES)}")
     return value
 
 
@@ -122,6 +145,8 @@ class _LimitTable(_RuleTable):
     comparison: Comparison = Comparison.ABOVE
     threshold: FiniteFloat
     clear: FiniteFloat | None = None
+    message: Annotated[str, BeforeValidator(_sentence)] = ""
+    resolved: Annotated[str, BeforeValidator(_sentence)] = ""
 
     @model_validator(mode="after")
     def _clear_is_quiet(self) -> _LimitTable:
@@ -137,6 +162,10 @@ class _LimitTable(_RuleTable):
         """What is compared."""
         clear = self.threshold if self.clear is None else self.clear
         return Limit(self.metric, self.comparison, self.threshold, clear, self.instance)
+
+    def rule(self, name: str) -> Rule:
+        """The rule of this table, in its own words."""
+        return replace(super().rule(name), message=self.message, resolved=self.resolved)
 
 
 def load_rules(file: Path | None) -> tuple[Rule, ...]:
@@ -158,17 +187,28 @@ def parse_rules(text: str, source: str) -> tuple[Rule, ...]:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{source} is not TOML: {error}") from None
+    except RecursionError:
+        raise UserError(f"{source} is nested too deeply") from None
     for key in content:
         if key not in ("rules", "defaults"):
             raise UserError(f"{key} in {source} is not known{nearest(key, ('rules', 'defaults'))}")
     if not isinstance(content.get("defaults", True), bool):
         raise UserError(f"defaults in {source} is true or false")
     defaults = _default_tables() if content.get("defaults", True) else {}
-    merged = dict(defaults)
-    for name, table in _tables(content, source).items():
-        merged[name] = defaults.get(name, {}) | table
+    own = _tables(content, source)
+    merged = defaults | {name: defaults.get(name, {}) | table for name, table in own.items()}
     parsed = {name: _parse(name, table, source) for name, table in merged.items()}
-    return tuple(table.rule(name) for name, table in parsed.items() if table.enabled)
+    return tuple(
+        replace(table.rule(name), origin=_origin(name, defaults, own))
+        for name, table in parsed.items()
+        if table.enabled
+    )
+
+
+def _origin(name: str, defaults: Container[str], own: Container[str]) -> Origin:
+    if name not in own:
+        return Origin.DEFAULT
+    return Origin.CHANGED if name in defaults else Origin.FILE
 
 
 def _default_tables() -> dict[str, Table]:

@@ -14,7 +14,7 @@ import fnmatch
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from functools import lru_cache
 
@@ -78,6 +78,14 @@ class Limit:
         return Reading.BETWEEN if holds(value, self.clear) else Reading.CLEAR
 
 
+class Origin(StrEnum):
+    """Where a rule is from."""
+
+    DEFAULT = "default"
+    CHANGED = "changed"  # a default rule, some keys of which a file says anew
+    FILE = "file"
+
+
 @lru_cache(maxsize=100_000)
 def matches(glob: str, name: str) -> bool:
     """Whether a name fits a glob: `*` (slashes too), `?` and `[abc]`, upper and lower case apart."""
@@ -93,6 +101,11 @@ class Rule:
     hold_us: int
     limit: Limit | None
     machine: str = "*"
+    # Says nothing of what it does: rules that do the same are equal.
+    origin: Origin = field(default=Origin.FILE, compare=False)
+    # What is said in place of the usual as it begins to fire, and as that ends; see rulefile.
+    message: str = ""
+    resolved: str = ""
 
     def watches(self, machine: str, metric: str, instance: str) -> bool:
         """Whether the rule is about this series; silence is the metric "" of the instance ""."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from sysmon.v1 import ingest_pb2 as pb
 from sysmon.v1 import ingest_pb2_grpc as rpc
 from sysmonstm import logs
 from sysmonstm.collectord.calls import DisconnectedError, LiveCall
+from sysmonstm.collectord.pulse import UNWATCHED, Pulse
 from sysmonstm.metric import Layout
-from sysmonstm.wire import layout_to_wire
+from sysmonstm.wire import layout_to_wire, without_events
 
 log = logs.logger(__name__)
 
@@ -33,11 +35,14 @@ class Newest:
 class LiveLane:
     """Shows frames on one connection. A call is made when the first is shown, and anew for another stream."""
 
-    def __init__(self, stub: rpc.IngestStub, hello: pb.Hello, is_behind: Callable[[Newest], bool]) -> None:
+    def __init__(
+        self, stub: rpc.IngestStub, hello: pb.Hello, is_behind: Callable[[Newest], bool], pulse: Pulse = UNWATCHED
+    ) -> None:
         """`hello` is completed with the stream; `is_behind` says whether a frame has yet to leave by the other lane."""
         self._stub = stub
         self._hello = hello
         self._is_behind = is_behind
+        self._pulse = pulse
         self._newest: Newest | None = None
         self._fresh = asyncio.Event()
         self._call: LiveCall | None = None
@@ -51,19 +56,28 @@ class LiveLane:
 
     async def run(self) -> None:
         """Show what is to be shown, for ever. That a call of this lane fails costs the other lane nothing."""
-        while True:
-            await self._fresh.wait()
-            self._fresh.clear()
-            await asyncio.sleep(PATIENCE_SECONDS)
-            if self._newest is None or not self._is_behind(self._newest):
-                continue
-            try:
-                await self._show(self._newest)
-            except DisconnectedError as error:
-                log.debug("live.ended", "the live lane's call has ended; another is made", reason=str(error))
-                self._hang_up()
-                await asyncio.sleep(AGAIN_SECONDS)
-                self._fresh.set()
+        try:
+            while True:
+                # There may be nothing to show for as long as the interval is.
+                with self._pulse.waits("uplink.live", at_most=math.inf):
+                    await self._fresh.wait()
+                self._fresh.clear()
+                await asyncio.sleep(PATIENCE_SECONDS)
+                if self._newest and self._is_behind(self._newest):
+                    await self._try_to_show(self._newest)
+        finally:
+            self._pulse.ended("uplink.live")
+
+    async def _try_to_show(self, newest: Newest) -> None:
+        try:
+            # A connection that takes nothing is found dead by its keepalive, or an aggregator stands still.
+            with self._pulse.waits("uplink.live", at_most=math.inf):
+                await self._show(newest)
+        except DisconnectedError as error:
+            log.debug("live.ended", "the live lane's call has ended; another is made", reason=str(error))
+            self._hang_up()
+            await asyncio.sleep(AGAIN_SECONDS)
+            self._fresh.set()
 
     async def _show(self, newest: Newest) -> None:
         if self._stream != newest.stream:
@@ -74,7 +88,7 @@ class LiveLane:
         if self._layout_id != newest.layout.id:
             self._layout_id = newest.layout.id
             await self._call.write(pb.LiveMessage(layout=layout_to_wire(newest.layout)))
-        await self._call.write(pb.LiveMessage(frame=newest.frame, sent_us=now_us()))
+        await self._call.write(pb.LiveMessage(frame=without_events(newest.frame), sent_us=now_us()))
 
     def _hang_up(self) -> None:
         if self._call is not None:

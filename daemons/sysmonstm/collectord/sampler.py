@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from sysmon.v1 import ingest_pb2 as pb
 from sysmonstm import logs
 from sysmonstm.collectord.probe import PROBE_DURATION, PROBE_SUCCESS, Probe, series_of
 from sysmonstm.collectord.worker import Worker
@@ -29,11 +30,15 @@ PATIENCE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample: its time in microseconds since 1970, and a value for each series of the layout (NaN: not read)."""
+    """One sample: its time in microseconds since 1970, and a value for each series of the layout (NaN: not read).
+
+    `events` are what happened since the sample before, in order.
+    """
 
     time_us: int
     layout: Layout
     values: list[float]
+    events: tuple[pb.Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +179,8 @@ class Sampler:
     """Takes samples of this machine by the given probes, whose names differ. One sample at a time."""
 
     def __init__(self, probes: Sequence[Probe], deadline: float) -> None:
-        """`deadline` is how long, in seconds, a sample waits for its probes."""
-        self._deadline = deadline
-        self._patience = deadline * PATIENCE
+        """`deadline` is how long, in seconds, a sample waits for its probes; it may be changed between samples."""
+        self.deadline = deadline
         self._sources = [_Source(probe) for probe in probes]
         self._workers: list[Worker[None]] = []
         names = [probe.name for probe in probes]
@@ -200,11 +204,11 @@ class Sampler:
             worker.close()
 
     async def _gather(self, current: _Round) -> None:
-        end = time.monotonic() + self._deadline
+        end = time.monotonic() + self.deadline
         while current.expects and (left := end - time.monotonic()) > 0:
             if current.waiting:
                 self._idle_worker().offer(current.read, current.end_of_thread)
-            if await current.complete_within(min(self._patience, left)):
+            if await current.complete_within(min(self.deadline * PATIENCE, left)):
                 return
 
     def _idle_worker(self) -> Worker[None]:

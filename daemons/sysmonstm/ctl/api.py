@@ -1,4 +1,4 @@
-"""Asks a gateway for the machines, and says in one line what is wrong when it does not answer."""
+"""Asks a gateway, and says in one line what is wrong when it does not answer."""
 
 from __future__ import annotations
 
@@ -38,11 +38,15 @@ class Machine:
 
 def fetch(url: str) -> bytes:
     """The answer of /api/machines with the metrics of the table; UserError if there is none."""
+    return get(url, f"/api/machines?{urlencode({'metrics': ','.join(SHOWN)})}")
+
+
+def get(url: str, path: str) -> bytes:
+    """What the gateway at `url` answers on a path; UserError if it does not, or answers that it cannot."""
     if not _is_web_address(url):
         raise UserError(f"{url} is no address of a dashboard; one looks like http://127.0.0.1:8000")
-    address = f"{url.rstrip('/')}/api/machines?{urlencode({'metrics': ','.join(SHOWN)})}"
     try:
-        with _opener.open(address, timeout=TIMEOUT_SECONDS) as response:
+        with _opener.open(url.rstrip("/") + path, timeout=TIMEOUT_SECONDS) as response:
             answer: bytes = response.read(LARGEST_ANSWER_BYTES)
     except urllib.error.HTTPError as error:
         raise UserError(f"{url} answers {error.code} {error.reason}; its /ready says what it lacks") from None
@@ -68,12 +72,17 @@ def _reason(error: object) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
+def no_gateway(url: str) -> UserError:
+    """What is said where the answer is none of ours."""
+    return UserError(f"what answers at {url} is no gateway of sysmonstm; name another with --url")
+
+
 def parse(url: str, answer: bytes) -> list[Machine]:
     """The machines in an answer, by name; UserError if it is not one of ours."""
     try:
         machines = [_machine(one) for one in json.loads(answer)["machines"]]
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"what answers at {url} is no gateway of sysmonstm; name another with --url") from None
+        raise no_gateway(url) from None
     return sorted(machines, key=lambda machine: machine.name)
 
 

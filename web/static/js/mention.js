@@ -5,15 +5,18 @@ import { DEFAULT_RANGE, format as address } from "./address.js";
 import { viewLink } from "./dom.js";
 
 /**
- * The sentence around the machine's name; an empty `before` and all of it after where it does not name it.
+ * The sentence around the machine's name; an empty `before` and all of it after where it does not name it. A machine
+ * "nginx" is not named by "nginx.service has failed".
  * @param {string} message
  * @param {string} machine
  * @returns {[before: string, after: string]}
  */
 export function aroundName(message, machine) {
-  const at = message.indexOf(machine);
-  if (at < 0) return ["", ` ${message}`];
-  return [message.slice(0, at), message.slice(at + machine.length)];
+  for (let at = message.indexOf(machine); at >= 0; at = message.indexOf(machine, at + 1)) {
+    const [before, after] = [message.slice(0, at), message.slice(at + machine.length)];
+    if (!/[\w.-]$/.test(before) && !/^(?:[\w-]|\.\w)/.test(after)) return [before, after];
+  }
+  return ["", `: ${message}`];
 }
 
 /**

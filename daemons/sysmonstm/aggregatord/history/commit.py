@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from psycopg import AsyncConnection, AsyncCursor
 
-from sysmonstm.aggregatord.history import copyformat, events, losses
+from sysmonstm.aggregatord.history import copyformat, events, happened, losses
 from sysmonstm.aggregatord.history.events import Event
 from sysmonstm.aggregatord.history.faults import VanishedError
 from sysmonstm.aggregatord.history.identities import Identities
@@ -54,6 +54,21 @@ WITH stored AS (
 INSERT INTO dirty_minutes (machine, time)
 SELECT DISTINCT machine, date_bin('1 minute', time, '1970-01-01 00:00:00Z') FROM stored
 WHERE time < (SELECT claimed FROM tiers WHERE name = 'minute')
+"""
+# The same, and says which it has stored.
+_STORE_AND_SAY = """
+WITH stored AS (
+    INSERT INTO frames (time, machine, stream, layout, values)
+    SELECT time, machine, stream, layout, values FROM incoming
+    WHERE time >= (SELECT kept_from FROM tiers WHERE name = 'raw')
+    ORDER BY machine, time, stream
+    ON CONFLICT DO NOTHING
+    RETURNING machine, stream, time),
+marked AS (
+    INSERT INTO dirty_minutes (machine, time)
+    SELECT DISTINCT machine, date_bin('1 minute', time, '1970-01-01 00:00:00Z') FROM stored
+    WHERE time < (SELECT claimed FROM tiers WHERE name = 'minute'))
+SELECT stream, (extract(epoch FROM time) * 1000000)::bigint FROM stored
 """
 # What was settled before may have been counted and dropped since, so that only the cursor knows of it.
 _STORE_LATE = """
@@ -99,6 +114,7 @@ class Committed:
     new_machines: list[str]
     events: list[dict[str, object]]
     cursors: list[StreamCursor]
+    refused_events: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +123,14 @@ class _Tiers:
 
     claimed_us: int | None
     kept_from_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredFrames:
+    """Whether some came too late for `frames`, and which were stored where that was asked for."""
+
+    late: bool = False
+    inserted: happened.Inserted = ()
 
 
 async def prepare(connection: AsyncConnection) -> None:
@@ -122,39 +146,45 @@ async def commit(connection: AsyncConnection, known: Identities, portion: Portio
     async with connection.transaction(), connection.cursor() as cursor:
         identities = known.fork()
         new = await identities.meet(cursor, portion.hellos, portion.skews)
-        news = [events.joined(machine) for machine in new]
+        told = await events.store(cursor, [events.joined(machine) for machine in new])
         # A collector that goes on from an old copy of its spool sends right after its hello what moves the cursor.
         cursors = await _cursors(cursor, asked)
+        refused = 0
         if portion.pieces:
-            news += await _store_pieces(cursor, identities, portion.pieces)
-        told = await events.store(cursor, news)
-    return Committed(identities, new, told, cursors)
+            of_pieces = await _store_pieces(cursor, identities, portion.pieces)
+            told += of_pieces.told
+            refused = of_pieces.refused
+    return Committed(identities, new, told, cursors, refused)
 
 
-async def _store_pieces(cursor: AsyncCursor, identities: Identities, pieces: Sequence[Piece]) -> list[Event]:
+async def _store_pieces(cursor: AsyncCursor, identities: Identities, pieces: Sequence[Piece]) -> happened.Stored:
     await identities.ensure_streams(cursor, {one.session.stream: one.session.machine for one in pieces})
     await identities.ensure_layouts(cursor, {layout.id: layout for piece in pieces for layout in piece.layouts})
-    late = await _store_frames(cursor, identities, pieces)
+    frames = await _store_frames(cursor, identities, pieces)
     numbers = sorted({identities.streams[one.session.stream] for one in pieces})
     await cursor.execute(_LOCK_CURSORS, (CURSOR_LOCK,))
-    news: list[Event] = []
-    if late or any(piece.gaps or piece.rejected for piece in pieces):
+    lost: list[Event] = []
+    theirs: list[Event] = []
+    if frames.late or happened.any_in(pieces) or any(piece.gaps or piece.rejected for piece in pieces):
         durable_seqs: dict[bytes, int] = dict(await (await cursor.execute(_LOCK_STREAMS, (numbers,))).fetchall())
         if len(durable_seqs) != len(numbers):
             raise VanishedError
-        if late:
+        if frames.late:
             await cursor.execute(_STORE_LATE)
-        news = await losses.store(cursor, identities, losses.news(pieces, durable_seqs))
+        lost = await losses.store(cursor, identities, losses.news(pieces, durable_seqs))
+        theirs = list(happened.news(identities, pieces, durable_seqs, frames.inserted))
     await losses.end_gaps(cursor, identities, {piece.session.stream for piece in pieces if piece.frames})
     await _move_cursors(cursor, identities, pieces)
-    return news
+    told = await events.store(cursor, lost)
+    stored = await happened.store(cursor, theirs)
+    return happened.Stored(told + stored.told, stored.refused)
 
 
-async def _store_frames(cursor: AsyncCursor, identities: Identities, pieces: Sequence[Piece]) -> bool:
-    """Store what still belongs into `frames`; whether there are some that came too late for that."""
+async def _store_frames(cursor: AsyncCursor, identities: Identities, pieces: Sequence[Piece]) -> _StoredFrames:
+    """Store what still belongs into `frames`."""
     times = [one.frame.time_us for piece in pieces for one in piece.frames]
     if not times:
-        return False
+        return _StoredFrames()
     async with cursor.copy(_COPY) as copy:
         async for packed in _packed(identities, pieces):
             await copy.write(packed)
@@ -164,8 +194,10 @@ async def _store_frames(cursor: AsyncCursor, identities: Identities, pieces: Seq
     oldest = min(times)
     marks = tiers.claimed_us is not None and oldest < tiers.claimed_us
     late = tiers.kept_from_us is not None and oldest < tiers.kept_from_us
+    if await happened.any_resent(cursor, identities, pieces):
+        return _StoredFrames(late, set(await (await cursor.execute(_STORE_AND_SAY)).fetchall()))
     await cursor.execute(_STORE_AND_MARK if marks or late else _STORE)
-    return late
+    return _StoredFrames(late)
 
 
 async def _packed(identities: Identities, pieces: Sequence[Piece]) -> AsyncIterator[bytes]:

@@ -16,6 +16,10 @@ from psycopg import AsyncConnection
 from sysmonstm.config import UserError
 
 CONNECT_SECONDS = 5
+# A name of several hosts that are all away takes one after the other.
+CONNECTING_SECONDS = 60.0
+# What `answered` may take beyond its limit, to be rid of the connection.
+LETTING_GO_SECONDS = 20.0
 # A server whose machine is gone says nothing at all: TCP gives up after this.
 SILENCE_SECONDS = 30
 
@@ -58,16 +62,18 @@ class Edition:
 async def connected(url: str, application: str = "sysmon-aggregatord") -> AsyncIterator[AsyncConnection]:
     """A connection in autocommit with the settings above; it is closed at once, whatever it was at.
 
-    psycopg.OperationalError if the server is away, UserError if the address is none.
+    psycopg.OperationalError or TimeoutError if the server is away, UserError if the address is none.
     """
     try:
-        connection = await AsyncConnection.connect(
-            url,
-            autocommit=True,
-            connect_timeout=CONNECT_SECONDS,
-            application_name=application,
-            tcp_user_timeout=SILENCE_SECONDS * 1000,
-        )
+        # connect_timeout is each host's, and a resolver that hangs has none.
+        async with asyncio.timeout(CONNECTING_SECONDS):
+            connection = await AsyncConnection.connect(
+                url,
+                autocommit=True,
+                connect_timeout=CONNECT_SECONDS,
+                application_name=application,
+                tcp_user_timeout=SILENCE_SECONDS * 1000,
+            )
     except psycopg.ProgrammingError:
         # What it says may quote the password.
         raise UserError(

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from psycopg import AsyncCursor
 
 _EVENTS = """
-INSERT INTO events (kind, severity, machine, message, fields)
-SELECT kind, severity, machine, message, fields::jsonb
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY
-    AS new (kind, severity, machine, message, fields, place)
+INSERT INTO events (time, kind, severity, machine, message, fields)
+SELECT coalesce(timestamptz 'epoch' + time_us * interval '1 microsecond', now()),
+    kind, severity, machine, message, fields::jsonb
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY
+    AS new (time_us, kind, severity, machine, message, fields, place)
 ORDER BY place
 RETURNING id, extract(epoch FROM time)::float8
 """
@@ -20,13 +21,17 @@ RETURNING id, extract(epoch FROM time)::float8
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened. `kind` is a stable name for programs, `message` a sentence for people."""
+    """Something that happened. `kind` is a stable name for programs, `message` a sentence for people.
+
+    `time_us` is microseconds since 1970; None is now.
+    """
 
     kind: str
     severity: str
     machine: str
     message: str
     fields: dict[str, object] = field(default_factory=dict)
+    time_us: int | None = None
 
 
 def joined(machine: str) -> Event:
@@ -64,11 +69,25 @@ def doubled(machine: str, streams: Iterable[bytes]) -> Event:
     return Event("machine.doubled", "warning", machine, message, {"streams": sorted(one.hex() for one in streams)})
 
 
+def dropped(machine: str, count: int) -> Event:
+    """A machine told of more than is stored."""
+    told = "1 event" if count == 1 else f"{count} events"
+    message = f"{told} of {machine} {'was' if count == 1 else 'were'} dropped: it tells of too many"
+    return Event("events.dropped", "warning", machine, message, {"events": count})
+
+
+def not_taken(machine: str, reason: str, count: int) -> Event:
+    """The database refuses what a machine tells of."""
+    message = f"events of {machine} are refused: {reason}"
+    return Event("events.refused", "warning", machine, message, {"reason": reason, "events": count})
+
+
 async def store(cursor: AsyncCursor, events: Sequence[Event]) -> list[dict[str, object]]:
     """Store them; each as /api/events shows it."""
     if not events:
         return []
     columns = (
+        [one.time_us for one in events],
         [one.kind for one in events],
         [one.severity for one in events],
         [one.machine for one in events],

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sysmon.v1 import ingest_pb2 as pb
+from sysmonstm.aggregatord import session
 from sysmonstm.aggregatord.session import CheckedBatch, CheckedFrame, RejectedFrame, Session
 from sysmonstm.metric import Layout
 
@@ -111,7 +112,7 @@ class Portion:
 
 def refuse(piece: Piece, checked: CheckedFrame, reason: str) -> Piece:
     """The piece of a single frame, refused; its batch, too, has it among the rejected from now on."""
-    refused = RejectedFrame(checked.frame, checked.layout, reason)
+    refused = session.refused(checked.frame, checked.layout, reason)
     batch = piece.origin
     batch.frames = [one for one in batch.frames if one is not checked]
     batch.rejected = sorted([*batch.rejected, refused], key=_last_seq)
@@ -128,8 +129,8 @@ def refuse_all(piece: Piece, reason: str) -> None:
 
 def strip(piece: Piece, refused: RejectedFrame) -> Piece:
     """The piece of a single refused frame without what makes a row of it refused too."""
-    frame = pb.Frame(seq=refused.frame.seq, time_us=refused.frame.time_us)
-    return replace(piece, rejected=(RejectedFrame(frame, None, refused.reason),))
+    frame = pb.Frame(seq=refused.frame.seq, time_us=refused.frame.time_us, events=refused.frame.events)
+    return replace(piece, rejected=(replace(refused, frame=frame, layout=None),))
 
 
 def empty(piece: Piece) -> Piece:

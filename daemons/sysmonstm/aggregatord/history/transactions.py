@@ -12,11 +12,12 @@ from psycopg import AsyncConnection
 
 from sysmonstm.aggregatord.history import commit, faults
 from sysmonstm.aggregatord.history.commit import Committed
-from sysmonstm.aggregatord.history.connection import answered
+from sysmonstm.aggregatord.history.connection import LETTING_GO_SECONDS, answered
 from sysmonstm.aggregatord.history.faults import VanishedError, Verdict
 from sysmonstm.aggregatord.history.identities import Identities
 from sysmonstm.aggregatord.history.portion import Portion
 from sysmonstm.backoff import full_jitter
+from sysmonstm.beats import UNWATCHED, Loop
 
 MOST_TRIES = 8
 _BASE_SECONDS = 0.01
@@ -28,12 +29,15 @@ class RefusedError(Exception):
 
 
 class Transactions:
-    """Writes portions, one transaction each. A try may take `most_seconds`."""
+    """Writes portions, one transaction each. A try may take `most_seconds`, for which `loop` is excused."""
 
-    def __init__(self, connection: AsyncConnection, most_seconds: float, rng: random.Random) -> None:
+    def __init__(
+        self, connection: AsyncConnection, most_seconds: float, rng: random.Random, loop: Loop = UNWATCHED
+    ) -> None:
         self._connection = connection
         self._most_seconds = most_seconds
         self._rng = rng
+        self._loop = loop
         self._identities = Identities()
 
     def introduce(self, portion: Portion) -> Portion:
@@ -66,7 +70,8 @@ class Transactions:
 
     async def _try(self, portion: Portion, asked: Sequence[bytes]) -> Committed:
         work = commit.commit(self._connection, self._identities, self.introduce(portion), asked)
-        committed = await answered(self._connection, self._most_seconds, work)
+        with self._loop.waits(self._most_seconds + LETTING_GO_SECONDS):
+            committed = await answered(self._connection, self._most_seconds, work)
         self._identities = Identities() if committed.identities.too_many else committed.identities
         return committed
 

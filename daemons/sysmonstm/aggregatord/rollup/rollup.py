@@ -7,30 +7,37 @@ Whoever holds the lock leads; who dies loses it with the connection.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
 
 from sysmonstm import logs
-from sysmonstm.aggregatord.history.connection import answered, connected
+from sysmonstm.aggregatord.history.connection import CONNECTING_SECONDS, LETTING_GO_SECONDS, answered, connected
 from sysmonstm.aggregatord.history.locks import LEADER_LOCK
 from sysmonstm.aggregatord.rollup.forget import Notice
 from sysmonstm.aggregatord.rollup.retention import Keep
 from sysmonstm.aggregatord.rollup.round import Storage, play, storage_of
 from sysmonstm.aggregatord.rollup.tiers import read_tiers
 from sysmonstm.backoff import full_jitter
+from sysmonstm.beats import UNWATCHED, Loop
 
 log = logs.logger(__name__)
+
+T = TypeVar("T")
 
 APPLICATION = "sysmon-aggregatord-rollup"
 # How often it looks for forgotten machines, and whether it may lead.
 LOOK_SECONDS = 3.0
 ANSWER_SECONDS = 30.0
+# How late it may wake up.
+WAKING_SECONDS = 4.0
 RETRY_BASE_SECONDS = 1.0
 RETRY_CAP_SECONDS = 60.0
 
@@ -61,10 +68,13 @@ class RollupState:
 class Rollup:
     """This aggregator's part."""
 
-    def __init__(self, url: str, interval: float, keep: Keep) -> None:
+    def __init__(self, url: str, interval: float, keep: Keep, loop: Loop = UNWATCHED) -> None:
+        """`loop` is told how `run` goes."""
         self._url = url
-        self._interval = interval
-        self._keep = keep
+        # Seconds from one round to the next, and how long everything is kept; both may change while it runs.
+        self.interval = interval
+        self.keep = keep
+        self._loop = loop
         self._notice = Notice()
         self._failures = 0
         self._looked = 0.0
@@ -75,32 +85,42 @@ class Rollup:
         """Roll up for ever. `forgotten` is told the names of machines that were forgotten since this began."""
         while True:
             try:
-                async with connected(self._url, APPLICATION) as connection:
+                async with AsyncExitStack() as opened:
+                    with self._loop.waits(CONNECTING_SECONDS + LETTING_GO_SECONDS):
+                        connection = await opened.enter_async_context(connected(self._url, APPLICATION))
                     await self._serve(connection, forgotten)
             # Whatever the database says of a round, even that a statement is wrong, must not end what takes samples.
             except (psycopg.Error, TimeoutError) as error:
                 self._fails(str(error).strip() or type(error).__name__)
-            await asyncio.sleep(full_jitter(self._failures, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS, self._rng))
+            await self._pause(full_jitter(self._failures, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS, self._rng))
             self._failures += 1
 
+    async def _pause(self, seconds: float) -> None:
+        with self._loop.waits(seconds + WAKING_SECONDS):
+            await asyncio.sleep(seconds)
+
     async def _serve(self, connection: AsyncConnection, forgotten: Callable[[list[str]], None]) -> None:
-        await _answer(connection, _SETTINGS)
-        while not await _answer(connection, _SCHEMA):  # noqa: ASYNC110 - another process may make it
-            await asyncio.sleep(LOOK_SECONDS)
-        storage = await answered(connection, ANSWER_SECONDS, storage_of(connection))
-        leads, next_round = False, 0.0
+        await self._ask(connection, _first(connection, _SETTINGS))
+        while not await self._ask(connection, _first(connection, _SCHEMA)):
+            await self._pause(LOOK_SECONDS)
+        storage = await self._ask(connection, storage_of(connection))
+        leads, last_round = False, -math.inf
         while True:
             await self._look(connection, forgotten)
-            leads = leads or bool(await _answer(connection, _LEAD, LEADER_LOCK))
+            leads = leads or bool(await self._ask(connection, _first(connection, _LEAD, LEADER_LOCK)))
             if not leads:
                 self._works(RollupState())
-            elif time.monotonic() >= next_round:
-                next_round = time.monotonic() + self._interval
+            elif time.monotonic() >= last_round + self.interval:
+                last_round = time.monotonic()
                 await self._round(connection, storage, forgotten)
-            await asyncio.sleep(LOOK_SECONDS)
+            await self._pause(LOOK_SECONDS)
+
+    async def _ask(self, connection: AsyncConnection, work: Coroutine[Any, Any, T]) -> T:
+        with self._loop.waits(ANSWER_SECONDS + LETTING_GO_SECONDS):
+            return await answered(connection, ANSWER_SECONDS, work)
 
     async def _look(self, connection: AsyncConnection, forgotten: Callable[[list[str]], None]) -> None:
-        if names := await answered(connection, ANSWER_SECONDS, self._notice.news(connection)):
+        if names := await self._ask(connection, self._notice.news(connection)):
             forgotten(names)
         self._looked = time.monotonic()
 
@@ -113,10 +133,10 @@ class Rollup:
                 await self._look(connection, forgotten)
 
         # A clock that is ahead would drop what it should not; both must be.
-        now = min(time.time(), float(await _answer(connection, _NOW)))
+        now = min(time.time(), float(await self._ask(connection, _first(connection, _NOW))))
         started = time.monotonic()
-        await play(connection, self._keep, storage, now, between)
-        tiers = await answered(connection, ANSWER_SECONDS, read_tiers(connection))
+        await play(connection, self.keep, storage, now, between, self._loop)
+        tiers = await self._ask(connection, read_tiers(connection))
         seconds = round(time.monotonic() - started, 3)
         log.debug("rollup.round", "minutes and hours are made", done=tiers.minute_done, seconds=seconds)
         self._works(RollupState(leads=True, done=tiers.minute_done))
@@ -135,12 +155,8 @@ class Rollup:
         self.state = RollupState(failure=reason)
 
 
-async def _answer(connection: AsyncConnection, query: LiteralString, *arguments: object) -> Any:
+async def _first(connection: AsyncConnection, query: LiteralString, *arguments: object) -> Any:
     """The first field of the first row, if it gives any."""
-
-    async def ask() -> Any:
-        cursor = await connection.execute(query, arguments or None)
-        row = await cursor.fetchone() if cursor.description else None
-        return row[0] if row else None
-
-    return await answered(connection, ANSWER_SECONDS, ask())
+    cursor = await connection.execute(query, arguments or None)
+    row = await cursor.fetchone() if cursor.description else None
+    return row[0] if row else None

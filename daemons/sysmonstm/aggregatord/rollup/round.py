@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from sysmonstm.aggregatord.history.connection import answered, edition_of
+from sysmonstm.aggregatord.history.connection import LETTING_GO_SECONDS, answered, edition_of
 from sysmonstm.aggregatord.rollup.compress import COMPRESS_SECONDS, compress_a_chunk
 from sysmonstm.aggregatord.rollup.forget import delete_forgotten_history, forget_silent_machines
 from sysmonstm.aggregatord.rollup.hours import make_new_hours, remake_marked_hours
@@ -17,6 +17,7 @@ from sysmonstm.aggregatord.rollup.late import merge_late_frames
 from sysmonstm.aggregatord.rollup.minutes import make_new_minutes, remake_marked_minutes
 from sysmonstm.aggregatord.rollup.retention import Keep, drop_old_news, drop_old_rows, move_lines
 from sysmonstm.aggregatord.rollup.tiers import claim_minutes
+from sysmonstm.beats import UNWATCHED, Loop
 
 # A step that takes longer is on a server that hangs.
 STEP_SECONDS = 120.0
@@ -65,17 +66,29 @@ def steps(keep: Keep, storage: Storage, now: float) -> list[Step]:
 
 
 async def play(
-    connection: AsyncConnection, keep: Keep, storage: Storage, now: float, between: Callable[[], Awaitable[None]]
+    connection: AsyncConnection,
+    keep: Keep,
+    storage: Storage,
+    now: float,
+    between: Callable[[], Awaitable[None]],
+    loop: Loop = UNWATCHED,
 ) -> None:
-    """Do a round; `between` is awaited after each step. TimeoutError if the server hangs."""
+    """Do a round; `between` is awaited after each step that has more to do. TimeoutError if the server hangs.
+
+    `loop` is excused for as long as each step may take.
+    """
     for step in steps(keep, storage, now):
-        await _finish(connection, step, STEP_SECONDS, between)
+        await _finish(partial(_answer, connection, step, STEP_SECONDS, loop), between)
     if storage.compression:
-        await _finish(connection, partial(compress_a_chunk, now=now), COMPRESS_SECONDS, between)
+        compress = partial(compress_a_chunk, now=now)
+        await _finish(partial(_answer, connection, compress, COMPRESS_SECONDS, loop), between)
 
 
-async def _finish(
-    connection: AsyncConnection, step: Step, seconds: float, between: Callable[[], Awaitable[None]]
-) -> None:
-    while await answered(connection, seconds, step(connection)):
+async def _finish(step: Callable[[], Awaitable[bool]], between: Callable[[], Awaitable[None]]) -> None:
+    while await step():
         await between()
+
+
+async def _answer(connection: AsyncConnection, step: Step, seconds: float, loop: Loop) -> bool:
+    with loop.waits(seconds + LETTING_GO_SECONDS):
+        return await answered(connection, seconds, step(connection))
