@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 
@@ -37,6 +37,8 @@ EVENTS = "sysmon:events"  # channel: JSON objects, as /api/events shows them
 HEARTBEAT_SECONDS = 1.0
 REDIS_TIMEOUT_SECONDS = 5.0
 RETRY_SECONDS = 1.0
+# Longer than it takes to subscribe and to read the hashes of a Redis that trickles.
+READ_SECONDS = 30.0
 # After this many new layouts a reader reads the hashes anew: aggregators take those out that are no longer in use.
 MAX_NEW_LAYOUTS = 1000
 
@@ -204,15 +206,25 @@ class _EmptyError(Exception):
     """Redis has lost the fleet."""
 
 
-async def follow(redis: Redis, fleet: Fleet) -> AsyncIterator[Snapshot | Changes | Event | Away]:
-    """Keep `fleet` as Redis has it, for ever, and yield each change after it was made."""
+def _nobody(_: float) -> None:
+    """Nobody wants to know."""
+
+
+async def follow(
+    redis: Redis, fleet: Fleet, alive: Callable[[float], None] = _nobody
+) -> AsyncIterator[Snapshot | Changes | Event | Away]:
+    """Keep `fleet` as Redis has it, for ever, and yield each change after it was made.
+
+    `alive` is called each time that a wait has ended, news or none, with the seconds that the next takes at most.
+    """
     reason = ""
     while True:
         away = None
         heed_cancellation()
+        alive(READ_SECONDS)
         try:
             async with redis.pubsub() as subscription:
-                async for update in _subscribed(redis, subscription, fleet):
+                async for update in _subscribed(redis, subscription, fleet, alive):
                     reason = ""
                     yield update
         except (RedisError, OSError) as error:
@@ -225,16 +237,21 @@ async def follow(redis: Redis, fleet: Fleet) -> AsyncIterator[Snapshot | Changes
         await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _subscribed(redis: Redis, subscription: PubSub, fleet: Fleet) -> AsyncIterator[Snapshot | Changes | Event]:
+async def _subscribed(
+    redis: Redis, subscription: PubSub, fleet: Fleet, alive: Callable[[float], None]
+) -> AsyncIterator[Snapshot | Changes | Event]:
     """Follow until the hashes must be read anew (the iterator ends) or Redis is away (its error rises)."""
     await subscription.subscribe(LIVE, EVENTS)
     for _ in (LIVE, EVENTS):
         await subscription.get_message(timeout=REDIS_TIMEOUT_SECONDS)
+    alive(READ_SECONDS)
     continuity = await _read(redis, fleet)
     most_layouts = len(fleet.layouts) + MAX_NEW_LAYOUTS
     yield Snapshot()
     while len(fleet.layouts) <= most_layouts:
         heed_cancellation()
+        # One for a message, two for a ping that must connect first, and a moment for what it brings.
+        alive(3 * REDIS_TIMEOUT_SECONDS + 1.0)
         message = await subscription.get_message(ignore_subscribe_messages=True, timeout=REDIS_TIMEOUT_SECONDS)
         if message is None:
             # No heartbeat: no aggregator runs, or Redis hangs. Only the latter makes this raise.

@@ -82,12 +82,12 @@ async def serving(redis_url: str, database_url: str) -> AsyncIterator[Hub]:
 @asynccontextmanager
 async def serving_for(redis_url: str, history: History, limits: Limits = LIMITS) -> AsyncIterator[Hub]:
     async with bus.connect(redis_url) as redis:
-        live = LivePublisher(redis, lambda: None, lambda: None)
+        live = LivePublisher(redis, lambda: None)
         ingest = IngestService(live, history, limits)
         name = f"sysmon-test/{secrets.token_hex(8)}"
         with socket.create_server(("127.0.0.1", 0)) as listener:
             listener.setblocking(False)
-            relay = Relay([listener], name)
+            relay = Relay([listener], f"\0{name}")
             async with asyncio.TaskGroup() as tasks, listening(ingest, f"unix-abstract:{name}"):
                 loops = [tasks.create_task(live.run()), tasks.create_task(_announce(ingest))]
                 relay.start()

@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 
 import grpc
@@ -19,6 +20,7 @@ from sysmonstm.aggregatord.connection import Connection
 from sysmonstm.aggregatord.ingest import Context, IngestService
 from sysmonstm.aggregatord.live import LivePublisher
 from sysmonstm.wire import MAX_SEQ, layout_to_wire
+from tests.aggregatord.history_database import rows as database_rows
 from tests.aggregatord.ingest_hub import (
     LIMITS,
     MOST_MACHINES,
@@ -34,11 +36,12 @@ from tests.aggregatord.ingest_hub import (
     send,
     serving,
     settles,
+    shown,
     shown_seq,
     welcomed,
     write,
 )
-from tests.aggregatord.samples import START_US, WINDOW, batch, frame, hello, layout, session
+from tests.aggregatord.samples import START_US, WINDOW, batch, event, frame, hello, layout, session, telling
 from tests.shared.real_server import until
 
 
@@ -243,7 +246,82 @@ class _Ended:
 
 
 async def test_writing_to_a_call_that_has_just_ended_ends_quietly() -> None:
-    live = LivePublisher(bus.connect("redis://127.0.0.1:1"), lambda: None, lambda: None)
+    live = LivePublisher(bus.connect("redis://127.0.0.1:1"), lambda: None)
     ingest = IngestService(live, HistoryOfNone(), LIMITS)
     ended: Context = _Ended()  # type: ignore[assignment]  # all of it that is used
     await ingest._write(Connection(session()), ended)
+
+
+EVENTS = "SELECT kind, message, machine FROM events WHERE kind <> 'machine.new' ORDER BY id"
+
+
+async def test_events_are_stored_by_the_time_of_the_ack_and_published(
+    hub: Hub, redis_url: str, database_url: str
+) -> None:
+    published: list[dict[str, object]] = []
+
+    async def follow() -> None:
+        async with bus.connect(redis_url) as redis:
+            async for update in bus.follow(redis, bus.Fleet()):
+                # Not by a comprehension: it never ends.
+                published.extend([update.fields] if isinstance(update, bus.Event) else [])
+
+    following = asyncio.create_task(follow())
+    await until("somebody follows", lambda: bool(hub.live._generation))
+    async with collector(hub) as stub:
+        call = await welcomed(stub)
+        await until("that the machine is new is published", lambda: len(published) == 1)
+        bad = telling(frame(3, values=[1.0]), event("recovered", time_us=5))
+        await send(call, telling(frame(1), event(), event("restarted")), telling(frame(2), event(family="alert")), bad)
+        messages = await heard(call, settles(3))
+        told = [("unit.failed", "web1"), ("unit.restarted", "web1"), ("unit.recovered", "web1")]
+        stored = database_rows(database_url, EVENTS)
+        assert [(kind, machine) for kind, _, machine in stored if kind.startswith("unit.")] == told
+    rejected = [(one.seq, one.reason) for message in messages for one in message.ack.rejected]
+    assert rejected == [
+        (2, "an event alert.failed is the hub's own to tell of"),
+        (3, "1 values for 2 series; its events are kept"),
+    ]
+    await until("they are published", lambda: len(published) == 6)
+    units = [one for one in published if str(one["kind"]).startswith("unit.")]
+    assert [(one["kind"], one["machine"]) for one in units] == told
+    # Without a time of its own, an event has that of its frame.
+    assert [one["time"] for one in units] == [(START_US + seq) / 1e6 for seq in (1, 1, 3)]
+    following.cancel()
+    await asyncio.wait({following})
+
+
+@pytest.mark.parametrize("lane", ["Ingest", "Live"])
+async def test_what_is_shown_live_has_no_events_and_the_live_lane_stores_none(
+    hub: Hub, redis_url: str, database_url: str, lane: str
+) -> None:
+    taken = telling(frame(1, time_us=time.time_ns() // 1000), event())
+    async with collector(hub) as stub:
+        if lane == "Ingest":
+            call = await welcomed(stub)
+            await send(call, taken)
+            await heard(call, settles(1))
+        else:
+            live = stub.Live()
+            await write(live, pb.LiveMessage(hello=hello()))
+            await write(live, pb.LiveMessage(layout=layout_to_wire(layout())))
+            await write(live, pb.LiveMessage(frame=taken))
+        seen = None
+        while seen is None or seen.frame is None:
+            seen = await shown(redis_url, "web1")
+    assert (seen.frame.frame.seq, len(seen.frame.frame.events)) == (1, 0)
+    assert len(database_rows(database_url, EVENTS)) == (lane == "Ingest")
+
+
+async def test_a_storm_of_events_is_cut_short_and_said(hub: Hub, database_url: str) -> None:
+    async with collector(hub) as stub:
+        call = await welcomed(stub)
+        for seq in range(1, 36):
+            await send(call, telling(frame(seq), *[event()] * 100))
+            await heard(call, settles(seq))
+    dropped = database_rows(database_url, "SELECT fields FROM events WHERE kind = 'events.dropped'")
+    ((kept,),) = database_rows(database_url, "SELECT count(*) FROM events WHERE kind = 'unit.failed'")
+    assert 3000 <= kept < 3100
+    assert hub.ingest.storms.dropped == 3500 - kept
+    # At once, and then only once a minute.
+    assert dropped == [({"events": dropped[0][0]["events"]},)]

@@ -28,7 +28,7 @@ from tests.shared.real_server import RealServer, until
 async def publishing(url: str) -> AsyncIterator[tuple[LivePublisher, Redis]]:
     """A publisher that runs for as long as the block, and a client of the test's own."""
     async with bus.connect(url) as redis, bus.connect(url) as client, asyncio.TaskGroup() as tasks:
-        publisher = LivePublisher(redis, lambda: None, lambda: None)
+        publisher = LivePublisher(redis, lambda: None)
         running = tasks.create_task(publisher.run())
         try:
             yield publisher, client
@@ -305,7 +305,7 @@ async def _recalled(redis: Redis, publisher: LivePublisher) -> Fleet:
 
 
 def test_events_beyond_what_may_wait_drop_the_oldest() -> None:
-    publisher = LivePublisher(bus.connect("redis://localhost:1"), lambda: None, lambda: None)
+    publisher = LivePublisher(bus.connect("redis://localhost:1"), lambda: None)
     for number in range(live_module.MAX_EVENTS + 2):
         publisher.event({"id": number})
     assert len(publisher._events) == live_module.MAX_EVENTS
@@ -313,7 +313,7 @@ def test_events_beyond_what_may_wait_drop_the_oldest() -> None:
 
 
 def test_a_hello_that_is_the_same_is_not_told_again() -> None:
-    publisher = LivePublisher(bus.connect("redis://localhost:1"), lambda: None, lambda: None)
+    publisher = LivePublisher(bus.connect("redis://localhost:1"), lambda: None)
     publisher.hello(hello("web1", a="1", b="2"))
     publisher._unsent_hellos.clear()
     publisher.hello(pb.Hello.FromString(hello("web1", b="2", a="1").SerializeToString()))
@@ -324,7 +324,7 @@ async def test_cancelling_ends_the_loops_whenever_it_comes(redis_url: str) -> No
     """redis-py swallows some cancellations; SIGTERM must end the daemon all the same."""
     async with bus.connect(redis_url) as redis:
         for number in range(200):
-            publisher = LivePublisher(redis, lambda: None, lambda: None)
+            publisher = LivePublisher(redis, lambda: None)
             loops = [asyncio.create_task(publisher.run()), asyncio.create_task(_follow(redis))]
             show(publisher, "web1", 1)
             for _ in range(number):

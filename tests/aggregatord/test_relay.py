@@ -34,7 +34,7 @@ async def relayed(listener: socket.socket) -> AsyncIterator[tuple[Relay, asyncio
         await arrived.put((reader, writer))
 
     server = await asyncio.start_unix_server(arrive, sock=target, backlog=1000)
-    relay = Relay([listener], name)
+    relay = Relay([listener], f"\0{name}")
     relay.start()
     try:
         yield relay, arrived
@@ -137,7 +137,7 @@ async def test_connections_that_are_not_accepted_wait_for_the_next_relay() -> No
 
 async def test_a_peer_is_told_when_grpc_is_not_there() -> None:
     with listening() as listener:
-        relay = Relay([listener], f"sysmon-test/nobody/{secrets.token_hex(8)}")
+        relay = Relay([listener], f"\0sysmon-test/nobody/{secrets.token_hex(8)}")
         relay.start()
         reader, writer = await dial(listener)
         async with asyncio.timeout(60):
@@ -159,7 +159,7 @@ async def test_grpc_sees_the_address_of_the_peer() -> None:
     server.add_insecure_port(f"unix-abstract:{name}")
     await server.start()
     with listening() as listener:
-        relay = Relay([listener], name)
+        relay = Relay([listener], f"\0{name}")
         relay.start()
         try:
             host, port = listener.getsockname()
@@ -180,6 +180,18 @@ def test_a_name_that_is_not_the_relays_own_is_given_as_it_is(peer: str) -> None:
     assert peer_address(peer) == peer
 
 
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        ("unix-abstract:sysmon-peer/10.0.0.1/5/0a/1", "10.0.0.1:5"),
+        ("unix-abstract:sysmon-peer/fd00::1/5/0a/1", "[fd00::1]:5"),
+        ("unix-abstract:sysmon-peer/unix/990/123/0a/1", "unix:uid=990,pid=123"),
+    ],
+)
+def test_a_name_of_the_relays_own_is_given_as_people_write_an_address(peer: str, address: str) -> None:
+    assert peer_address(peer) == address
+
+
 _CROWDED = """
 import asyncio, resource, socket, sys, tempfile
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
@@ -194,7 +206,7 @@ async def main():
     target = socket.socket(socket.AF_UNIX)
     target.bind("\\0" + sys.argv[2])
     server = await asyncio.start_unix_server(echo, sock=target, backlog=1000)
-    relay = Relay([socket.socket(fileno=int(sys.argv[1]))], sys.argv[2])
+    relay = Relay([socket.socket(fileno=int(sys.argv[1]))], "\\0" + sys.argv[2])
     HOARD
     relay.start()
     print("ready", flush=True)

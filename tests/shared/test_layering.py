@@ -31,6 +31,7 @@ LIBRARIES = {
         "aggregatord/rollup/*.py",
         "gatewayd/pool.py",
         "alertd/store*.py",
+        "ctl/doctor/database_facts.py",  # asks what a daemon would meet, while none may be able to say it
         "ctl/forget.py",  # nobody can log in to the gateway yet: whoever may write the database may forget a machine
     ),
     "numpy": ("aggregatord/rollup/*.py",),
@@ -40,10 +41,19 @@ LIBRARIES = {
         "aggregatord/live.py",
         "gatewayd/live.py",  # the type of the client that it hands to bus.follow
         "gatewayd/readiness.py",  # a ping, and the errors by which it fails
+        "ctl/doctor/redis_server.py",  # asks for its version and limits, while no daemon may be able to say them
         "alertd/live.py",  # the client's type, and publishing an event beside bus.follow
     ),
-    "aiohttp": ("gatewayd/*.py", "alertd/webhook.py"),
+    "aiohttp": (
+        "problem.py",  # both daemons that speak HTTP answer errors alike
+        "serving.py",  # and stop alike
+        "gatewayd/*.py",
+        "alertd/control.py",
+        "alertd/webhook.py",
+    ),
     "aiohttp_jinja2": ("gatewayd/*.py",),
+    "systemd": ("journal.py",),
+    "dbus_fast": ("collectord/units/bus.py",),
 }
 
 # sysmonctl starts daemons as processes and talks to the gateway: it needs none of the daemons' code.

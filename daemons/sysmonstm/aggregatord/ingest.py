@@ -22,6 +22,7 @@ from sysmonstm.aggregatord.pacing import Pacer
 from sysmonstm.aggregatord.relay import peer_address
 from sysmonstm.aggregatord.session import CheckedBatch, CheckedFrame, RejectedFrame, Session
 from sysmonstm.aggregatord.sightings import History, Sightings
+from sysmonstm.aggregatord.storms import Storms
 from sysmonstm.wire import DamagedError, RefusedError, Sealer, check_frame, check_hello
 
 log = logs.logger(__name__)
@@ -73,12 +74,27 @@ class IngestService(rpc.IngestServicer):
         self._history = history
         self._limits = limits
         self._open = False
+        self._shut = False
         self._layouts = LayoutBook()
         self._connections = Connections()
         self._sightings = Sightings(live, history)
         self._pacer = Pacer(limits.pending_bytes, limits.window)
         self.losses = Losses()
+        self.storms = Storms()
         self.frames = 0
+
+    def shut(self) -> None:
+        """The service is about to end: collectors are told to send no more, and go on hearing what is settled."""
+        self._shut = True
+        self.announce_window()
+
+    def keep_to(self, limits: Limits) -> None:
+        """Other limits hold from now on, also for collectors that are connected."""
+        self._limits = limits
+        self._pacer.keep_to(limits.pending_bytes, limits.window)
+        for connection in self._connections:
+            connection.session.keep_to(limits.oldest_seconds)
+            connection.owed.set()
 
     @property
     def connections(self) -> int:
@@ -112,7 +128,7 @@ class IngestService(rpc.IngestServicer):
         """
         now = time.monotonic()
         self._pacer.tick(now)
-        was_open, self._open = self._open, self._history.takes_more(now)
+        was_open, self._open = self._open, not self._shut and self._history.takes_more(now)
         for connection in self._connections:
             shut = connection.session.allowance.shut
             if was_open != self._open or (shut and self._pace(connection.session).window):
@@ -196,7 +212,9 @@ class IngestService(rpc.IngestServicer):
         if isinstance(ending, DamagedError):
             self.losses.damage(machine, peer, str(ending))
         else:
-            log.warning("collector.refused", "a collector's call is ended", peer=peer, why=str(ending))
+            log.warning(
+                "collector.refused", "a collector's call is ended", machine=machine, peer=peer, reason=str(ending)
+            )
         await context.abort(status, str(ending))
 
     async def _read(self, connection: Connection, messages: Unsealed[pb.CollectorMessage]) -> Exception | None:
@@ -235,11 +253,14 @@ class IngestService(rpc.IngestServicer):
             self.frames += len(batch.frames)
             if batch.frames:
                 self._sightings.durable(session.hello, batch.frames[-1], connection.skew_us, _now_us())
+            self.storms.thin(batch, time.monotonic())
             self._history.offer(batch)
 
     def _show(self, hello: pb.Hello, message: pb.LiveMessage) -> bool:
         """Show a live frame; False if it is refused, which does not end its call."""
         frame, now_us = message.frame, _now_us()
+        # They come by the other lane, which is the one that counts.
+        frame.ClearField("events")
         layout = self._layouts.get(frame.layout_id)
         if layout is None:
             raise RefusedError("a live frame came before its layout")
@@ -267,8 +288,8 @@ class IngestService(rpc.IngestServicer):
                 self._pacer.note(session)
                 for message in messages:
                     await context.write(sealer.seal(message))
-        except grpc.aio.InternalError:
-            # gRPC's word for a call that ended meanwhile; it is about to cancel this one.
+        except grpc.aio.BaseError:
+            # gRPC's words for a call, or a server, that ended meanwhile; it is about to cancel this one.
             return
 
 

@@ -17,14 +17,16 @@ from redis.exceptions import RedisError
 
 from sysmon.v1 import bus_pb2, ingest_pb2
 from sysmonstm import bus, logs
+from sysmonstm.beats import UNWATCHED, Loop
 from sysmonstm.metric import Layout
-from sysmonstm.wire import layout_to_wire
+from sysmonstm.wire import layout_to_wire, without_events
 
 log = logs.logger(__name__)
 
 # The least time from the end of a flush to the start of the next. A flush costs as much as storing two frames, and a
 # frame waits for half of this on average where there are many; where there are few it does not wait.
 GATHER_SECONDS = 0.004
+FLUSH_SECONDS = 10.0
 # Events are rows already when they come here; this many wait for Redis, and the oldest news is the first to go.
 MAX_EVENTS = 1000
 # Where containers come and go, layouts do too: with this many that no machine's newest frame uses, they are forgotten.
@@ -44,10 +46,10 @@ class _Shown:
 class LivePublisher:
     """The one writer of this aggregator to Redis."""
 
-    def __init__(self, redis: Redis, beat: Callable[[], None], emptied: Callable[[], None]) -> None:
-        """`beat` is called once a round; `emptied` when Redis has lost what other aggregators may have told it."""
+    def __init__(self, redis: Redis, emptied: Callable[[], None], loop: Loop = UNWATCHED) -> None:
+        """`emptied` is called when Redis has lost what other aggregators may have told it; `loop` is `run`'s."""
         self._redis = redis
-        self._beat = beat
+        self._loop = loop
         self._emptied = emptied
         self._epoch = secrets.token_hex(8)
         self._n = 0
@@ -68,6 +70,13 @@ class LivePublisher:
         self._unsent_hellos: dict[str, bytes] = {}
         self._unsent_layouts: dict[bytes, bytes] = {}
         self._events: list[str] = []
+        # Events that nobody was told of: they were too many while Redis was away.
+        self.unpublished_events = 0
+
+    @property
+    def away(self) -> bool:
+        """Whether Redis does not answer."""
+        return self._away
 
     @property
     def machines(self) -> int:
@@ -103,7 +112,10 @@ class LivePublisher:
         self._newest[machine] = _Shown(stream, frame.seq, layout.id, taken_us)
         if layout.id not in self._layouts:
             self._learn(layout)
-        live = bus_pb2.LiveFrame(machine=machine, stream=stream, received_us=received_us, frame=frame, skew_us=skew_us)
+        shown_frame = without_events(frame)
+        live = bus_pb2.LiveFrame(
+            machine=machine, stream=stream, received_us=received_us, frame=shown_frame, skew_us=skew_us
+        )
         self._frames[machine] = self._unsent_frames[machine] = live.SerializeToString()
         if machine in self._forgotten and (hello := self._hellos.get(machine)):
             # Another aggregator that is told of it later takes the machine out of Redis again.
@@ -131,7 +143,11 @@ class LivePublisher:
     def event(self, fields: dict[str, object]) -> None:
         """Tell readers of an event that is stored already; `fields` as /api/events shows it."""
         if len(self._events) >= MAX_EVENTS:
-            log.warning("redis.event_dropped", "too many events wait for Redis; the oldest is not published")
+            if not self.unpublished_events:
+                log.warning(
+                    "redis.event_dropped", "too many events wait for Redis; the oldest are stored, but not published"
+                )
+            self.unpublished_events += 1
             del self._events[0]
         self._events.append(json.dumps(fields))
         self._wake.set()
@@ -159,9 +175,9 @@ class LivePublisher:
             except TimeoutError:
                 pass
             self._wake.clear()
-            self._beat()
             try:
-                await self._flush()
+                with self._loop.waits(FLUSH_SECONDS + bus.REDIS_TIMEOUT_SECONDS):
+                    await self._flush()
                 await asyncio.sleep(GATHER_SECONDS)
             except (RedisError, OSError) as error:
                 self._is_away(error)
@@ -215,7 +231,9 @@ class LivePublisher:
             pipe.set(bus.GENERATION, f"{self._epoch}-{self._n}", nx=True)
             pipe.get(bus.GENERATION)
             try:
-                generation = (await pipe.execute())[-1]
+                # Each answer has a limit of its own, but a server that is slow could string them together.
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    generation = (await pipe.execute())[-1]
             except (RedisError, OSError):
                 self._events = [*events, *self._events][-MAX_EVENTS:]
                 self._unsent_forgotten |= forgotten

@@ -113,6 +113,10 @@ class Pacer:
         self._ended: set[Session] = set()
         self._held = self._extra = self._hungry = 0
 
+    def keep_to(self, budget: int, most_window: int) -> None:
+        """Another budget and another largest window hold from now on."""
+        self._budget, self._most_window = budget, most_window
+
     @property
     def held_bytes(self) -> int:
         """What has come and is not settled, and what may still come."""

@@ -1,7 +1,7 @@
 """Lets grpc.aio serve a listening socket that it did not open.
 
 grpcio has no way to take one, so the daemon accepts on it here and copies bytes between each connection and a private
-abstract unix socket on which grpc.aio listens. TLS still ends in gRPC. The unix side is bound to a name that carries
+unix socket on which grpc.aio listens. TLS still ends in gRPC. The unix side is bound to a name that carries
 the peer's address, so that gRPC's context.peer() shows it.
 """
 
@@ -11,7 +11,9 @@ import asyncio
 import itertools
 import re
 import resource
+import secrets
 import socket
+import struct
 from collections.abc import Callable, Sequence
 
 from sysmonstm import logs
@@ -28,13 +30,29 @@ DESCRIPTORS_RESERVED = 64
 _NOTHING_TO_ACCEPT = (BlockingIOError, InterruptedError, ConnectionAbortedError)
 
 
-_PEER = re.compile(r"unix-abstract:sysmon-peer/(?P<host>[0-9A-Fa-f:.]+)/(?P<port>[0-9]+)/[0-9]+")
+_PEER = re.compile(r"unix-abstract:sysmon-peer/(?P<host>[0-9A-Fa-f:.]+)/(?P<port>[0-9]+)/[0-9a-f]+/[0-9]+")
+_LOCAL_PEER = re.compile(r"unix-abstract:sysmon-peer/unix/(?P<uid>[0-9]+)/(?P<pid>[0-9]+)/[0-9a-f]+/[0-9]+")
+# struct ucred: pid, uid, gid.
+_CREDENTIALS = struct.Struct("3i")
 
 
 def peer_address(peer: str) -> str:
-    """The `host:port` behind what gRPC's context.peer() says of a relayed connection; of any other, what it says."""
+    """The `host:port` behind what gRPC's context.peer() says of a relayed connection; of any other, what it says.
+
+    Of a peer on this machine it is `unix:uid=0,pid=1`, the account and the process that connected.
+    """
+    if local := _LOCAL_PEER.fullmatch(peer):
+        return f"unix:uid={local['uid']},pid={local['pid']}"
     match = _PEER.fullmatch(peer)
     return str(Address(match["host"], int(match["port"]))) if match else peer
+
+
+def _peer_name(peer: socket.socket, address: object) -> str:
+    """What is behind a connection, for the name of gRPC's side of it."""
+    if isinstance(address, tuple):
+        return f"{address[0]}/{address[1]}"
+    pid, uid, _ = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return f"unix/{uid}/{pid}"
 
 
 class _Flow:
@@ -124,16 +142,18 @@ class _Connection:
 
 
 class Relay:
-    """Accepts on `listeners` and copies each connection to the abstract unix socket `target` (without its NUL).
+    """Accepts on `listeners` and copies each connection to the unix socket at `target`.
 
-    gRPC listens on `unix-abstract:<target>` and needs ("grpc.so_reuseport", 0). Connections beyond what the limit on
+    gRPC listens there and needs ("grpc.so_reuseport", 0). Connections beyond what the limit on
     descriptors allows wait in the kernel's queue: without that cap the relay could take the ones that gRPC needs to
     accept its side, and both would wait for ever.
     """
 
     def __init__(self, listeners: Sequence[socket.socket], target: str) -> None:
         self._listeners = list(listeners)
-        self._target = f"\0{target}"
+        self._target = target
+        # Names of abstract sockets are those of the whole machine, and another relay may be ending right now.
+        self._own = secrets.token_hex(8)
         self._numbers = itertools.count()
         self._connections: set[_Connection] = set()
         self._accepting = False
@@ -206,7 +226,7 @@ class Relay:
             grpc_side.setblocking(False)
             if isinstance(address, tuple):
                 peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                grpc_side.bind(f"\0sysmon-peer/{address[0]}/{address[1]}/{next(self._numbers)}")
+            grpc_side.bind(f"\0sysmon-peer/{_peer_name(peer, address)}/{self._own}/{next(self._numbers)}")
             # A unix connect ends at once: into the listener's queue, or EAGAIN where that is full.
             grpc_side.connect(self._target)
         except OSError as error:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
 import grpc
 
 from sysmon.v1 import ingest_pb2_grpc as rpc
 from sysmonstm.aggregatord.ingest import IngestService
+from sysmonstm.beats import Loop
 
 SERVER_OPTIONS = [
     ("grpc.so_reuseport", 0),
@@ -25,13 +30,17 @@ SERVER_OPTIONS = [
     ("grpc.max_concurrent_streams", 4),
 ]
 
-# Calls may take this long to end once the server stops.
-GRACE_SECONDS = 2.0
+# How often a connection of our own asks gRPC whether it is there, and how long the answer may take.
+LOOK_SECONDS = 2.0
+ANSWER_SECONDS = 1.5
+
+# Calls may take this long to end once the server stops, which those of collectors never do by themselves.
+GRACE_SECONDS = 0.5
 
 
 @asynccontextmanager
 async def listening(service: IngestService, address: str) -> AsyncIterator[None]:
-    """The service on one of gRPC's addresses ("unix-abstract:name") for as long as the block."""
+    """The service on one of gRPC's addresses ("unix:/path") for as long as the block."""
     server = grpc.aio.server(options=SERVER_OPTIONS)
     rpc.add_IngestServicer_to_server(service, server)
     server.add_insecure_port(address)
@@ -40,3 +49,28 @@ async def listening(service: IngestService, address: str) -> AsyncIterator[None]
         yield
     finally:
         await server.stop(GRACE_SECONDS)
+
+
+async def look_whether_served(address: str, loop: Loop) -> NoReturn:
+    """Beat for as long as gRPC, whose threads are its own, greets those who connect to its socket."""
+    while True:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                served = await _is_served(address)
+        except TimeoutError:
+            served = False
+        except OSError as error:
+            # Where no descriptor is left nothing is known of gRPC, and the relay waits for better times.
+            served = error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+        if served:
+            loop.beat()
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _is_served(address: str) -> bool:
+    """Whether a server of HTTP/2 says its first word, which it does before it has heard any."""
+    running = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.setblocking(False)
+        await running.sock_connect(sock, address)
+        return bool(await running.sock_recv(sock, 64))

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le
 
-from sysmonstm.config import About, StorageSettings, UserError
+from sysmonstm.config import RESTART, About, StorageSettings, UserError
 from sysmonstm.listen import ListenAddress
 
 
@@ -18,7 +18,9 @@ class AggregatorSettings(StorageSettings):
     env_prefix: ClassVar[str] = "AGGREGATOR_"
 
     listen: Annotated[
-        ListenAddress, About("Address for collectors, host:port; not used where systemd hands over a socket")
+        ListenAddress,
+        RESTART,
+        About("Address for collectors, host:port or unix:/path; not used where systemd hands over a socket"),
     ] = "127.0.0.1:50051"
     commit_interval: Annotated[
         float,
