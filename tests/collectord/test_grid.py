@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sysmonstm.collectord.grid import next_tick, ticks, warm_up
+from sysmonstm.collectord.grid import CLOSEST, EARLY_EVERY, Due, Schedule, early_at, next_tick, warm_up
 
 intervals = st.sampled_from([0.1, 0.5, 1.0, 5.0, 60.0, 3600.0])
 
@@ -58,26 +59,68 @@ def test_a_late_wake_up_skips_to_the_next_point(last: int, now: float, index: in
     assert (tick.index, tick.at, tick.skipped) == (index, 100.0 + 5.0 * index, skipped)
 
 
-async def test_ticks_come_no_earlier_than_due_and_say_what_a_slow_consumer_missed() -> None:
+async def test_samples_come_no_earlier_than_due_and_a_slow_consumer_is_told_what_it_missed() -> None:
+    schedule, started = Schedule(0.1), time.monotonic()
     taken = []
-    async for tick in ticks(0.1):
-        assert time.monotonic() >= tick.at
-        taken.append(tick)
-        if len(taken) == 2:
+    for number in range(3):
+        taken.append(await schedule.due())
+        assert time.monotonic() >= started + 0.1 * number
+        if number == 1:
             await asyncio.sleep(0.36)
-        if len(taken) == 3:
-            break
-    assert taken[0].index == 0
+    assert [one.early for one in taken] == [False] * 3
     assert taken[2].skipped >= 2
-    assert taken[2].index == taken[1].index + taken[2].skipped + 1
 
 
-async def test_the_first_tick_can_wait_for_a_second_reading() -> None:
+async def test_the_first_sample_can_wait_for_a_second_reading() -> None:
     before = time.monotonic()
-    async for tick in ticks(5.0, first_after=0.05):
-        assert tick.index == 0
-        assert time.monotonic() - before >= 0.05
-        break
+    assert await Schedule(5.0, first_after=0.05).due() == Due(early=False)
+    assert time.monotonic() - before >= 0.05
+
+
+@pytest.mark.parametrize(
+    ("now", "taken_at", "early_before", "at"),
+    [
+        (102.0, 100.0, 0.0, 102.0),  # at once
+        (100.1, 100.0, 0.0, 100.5),  # not too close to the sample before
+        (102.1, 101.9, 101.9, 102.9),  # one a second
+        (104.5, 100.0, 0.0, 104.5),
+        (104.6, 100.0, 0.0, None),  # the grid's next one is as good
+        (104.2, 103.9, 103.9, None),
+        (100.0, math.inf, 0.0, None),  # not before the first
+    ],
+)
+def test_when_an_early_sample_is_taken(now: float, taken_at: float, early_before: float, at: float | None) -> None:
+    assert early_at(now, 105.0, taken_at, early_before) == at
+
+
+async def test_a_sample_is_taken_early_for_who_is_in_a_hurry_and_the_grid_stays() -> None:
+    schedule, started = Schedule(3.0), time.monotonic()
+    assert await schedule.due() == Due(early=False)
+    schedule.hurry()
+    assert await schedule.due() == Due(early=True)
+    assert CLOSEST <= time.monotonic() - started < 2.5
+    asyncio.get_running_loop().call_later(0.05, schedule.hurry)
+    assert await schedule.due() == Due(early=True)
+    assert time.monotonic() - started >= CLOSEST + EARLY_EVERY
+    assert await schedule.due() == Due(early=False)
+    assert time.monotonic() - started >= 3.0
+
+
+async def test_nobody_in_a_hurry_gets_a_second_sample_for_it() -> None:
+    schedule = Schedule(0.2)
+    await schedule.due()
+    schedule.hurry()
+    assert [await schedule.due() for _ in range(3)] == [Due(early=False)] * 3
+
+
+async def test_another_interval_begins_with_the_last_sample() -> None:
+    schedule = Schedule(3600.0)
+    started = time.monotonic()
+    await schedule.due()
+    asyncio.get_running_loop().call_later(0.05, schedule.change, 0.3)
+    assert await schedule.due() == Due(early=False)
+    assert 0.3 <= time.monotonic() - started < 60
+    assert schedule.interval == 0.3
 
 
 def test_the_warm_up_is_a_second_at_most() -> None:

@@ -178,8 +178,17 @@ app /tmp/.mount_app fuse.app ro 0 0
 """
 
 
+def mount_info(text: str) -> str:
+    """The lines of /proc/self/mounts as /proc/self/mountinfo has them, every mount read-only for us."""
+    rows = (line.split(" ") for line in text.splitlines())
+    return "".join(
+        f"{number} 1 8:{number} / {point} ro,relatime master:1 - {kind} {device} {options}\n"
+        for number, (device, point, kind, options, *_) in enumerate(rows, 20)
+    )
+
+
 def shown(text: str) -> list[str]:
-    found = shown_mounts(parse_mounts(text), lambda point: point != "/etc/hosts")
+    found = shown_mounts(parse_mounts(mount_info(text)), lambda point: point != "/etc/hosts")
     return [mount.point for mount in found]
 
 
@@ -197,7 +206,7 @@ def test_mounts_whose_room_can_run_out_are_shown_once() -> None:
 
 
 def test_the_mount_that_can_be_seen_counts() -> None:
-    found = shown_mounts(parse_mounts(MOUNTS), lambda _: True)
+    found = shown_mounts(parse_mounts(mount_info(MOUNTS)), lambda _: True)
     assert [mount.read_only for mount in found if mount.point == "/nix/store"] == [True]
     assert [mount.type for mount in found if mount.point == "/"] == ["ext4"]
 
@@ -213,7 +222,7 @@ def test_a_container_and_a_root_in_memory_have_their_root() -> None:
 
 
 def test_what_another_process_or_machine_answers_for_may_hang() -> None:
-    kinds = {mount.point: mount.may_hang for mount in parse_mounts(MOUNTS)}
+    kinds = {mount.point: mount.may_hang for mount in parse_mounts(mount_info(MOUNTS))}
     assert [point for point, may_hang in kinds.items() if may_hang] == [
         "/mnt/nfs",
         "/mnt/nfs/again",
@@ -227,6 +236,7 @@ def test_what_another_process_or_machine_answers_for_may_hang() -> None:
 def test_an_empty_or_torn_mount_table_is_no_error() -> None:
     assert parse_mounts("") == []
     assert parse_mounts("half a\n") == []
+    assert parse_mounts("36 35 98:0 /mnt1 /mnt2 rw - ext3 /dev/root\n") == []
 
 
 def room(**fields: int) -> os.statvfs_result:
@@ -289,3 +299,17 @@ def test_facts_are_fit_to_be_sent() -> None:
     found = facts.facts()
     assert {"hostname", "os", "kernel", "architecture", "cores", "memory", "boot_time"} <= set(found)
     assert all(value and value.isprintable() and len(value) <= MAX_TEXT for value in found.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("libsystemd-shared-252.so", "252"),
+        ("libsystemd-shared-257.9-2.fc42.so", "257.9-2.fc42"),
+        ("libsystemd-shared-258~rc1.so", "258~rc1"),
+    ],
+)
+def test_the_version_of_systemd_is_in_the_name_of_its_library(tmp_path: Path, name: str, version: str) -> None:
+    (tmp_path / name).touch()
+    assert facts.systemd_version((f"{tmp_path}/none/*.so", f"{tmp_path}/libsystemd-shared-*.so")) == version
+    assert facts.systemd_version((f"{tmp_path}/none/*.so",)) == ""

@@ -177,7 +177,11 @@ def test_file_systems_have_the_size_that_shutil_finds() -> None:
     assert values["filesystem.used", "/"] == pytest.approx(used, abs=2**30)
 
 
-TABLE = "/dev/sda1 / ext4 rw 0 0\nserver:/a /mnt/hangs nfs4 rw 0 0\nserver:/b /mnt/well nfs4 rw 0 0\n"
+TABLE = """\
+20 1 8:1 / / rw - ext4 /dev/sda1 rw
+21 20 0:40 / /mnt/hangs rw - nfs4 server:/a rw
+22 20 0:41 / /mnt/well rw - nfs4 server:/b rw
+"""
 
 
 class Servers:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from sysmon.v1 import ingest_pb2 as pb
 from sysmonstm import __version__, config, logs, service
+from sysmonstm.collectord.collecting import collect, take_last
 from sysmonstm.collectord.facts import facts
-from sysmonstm.collectord.grid import ticks, warm_up
+from sysmonstm.collectord.grid import Schedule, warm_up
+from sysmonstm.collectord.happening import Happenings
 from sysmonstm.collectord.intake import Intake
-from sysmonstm.collectord.probes import probes_of_this_machine
-from sysmonstm.collectord.probes.agent import AgentProbe, AgentState
+from sysmonstm.collectord.probes.agent import AgentState
 from sysmonstm.collectord.sampler import Sampler
 from sysmonstm.collectord.settings import CollectorSettings
+from sysmonstm.collectord.sources import Sources, sources
 from sysmonstm.collectord.spool.outbox import Outbox
 from sysmonstm.collectord.spool.words import Limits
 from sysmonstm.collectord.uplink import Uplink
@@ -27,35 +30,85 @@ FLUSH_SECONDS = 8.0
 CLOSE_SECONDS = 1.5
 
 
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """The parts of a running collector that settings reach and that its status tells of."""
+
+    tasks: asyncio.TaskGroup
+    facts: dict[str, str]
+    outbox: Outbox
+    uplink: Uplink
+    sampler: Sampler
+    schedule: Schedule
+    sources: Sources
+
+    async def apply(self, settings: CollectorSettings) -> None:
+        """Heed other settings from now on."""
+        self.schedule.change(settings.collection_interval)
+        self.sampler.deadline = settings.deadline
+        self.sources.apply(settings)
+        self.uplink.renew(_hello(settings, self.facts), settings.aggregator_url)
+        # Whoever reloads does not wait for a disk that hangs.
+        self.tasks.create_task(self.outbox.limit(_limits(settings)))
+
+    def status(self, values: int) -> str:
+        """One line for `systemctl status`, which changes only with what matters."""
+        to = f"connected to {self.uplink.connected_to}" if self.uplink.connected_to else "not connected"
+        waiting = self.outbox.unacknowledged
+        # The newest one is always on its way.
+        backlog = f"{waiting} samples wait in {self.outbox.state.bytes} bytes" if waiting > 1 else "no sample waits"
+        units = self.sources.units()
+        failed = f", {units.failed} units failed" if units else ""
+        return f"{values} series every {self.schedule.interval:g} s, {to}, {backlog}{failed}"
+
+
 async def run(settings: CollectorSettings, manager: service.Service) -> None:
     """Sample and send until cancelled."""
-    hello = pb.Hello(
-        machine=settings.machine_id,
-        interval_seconds=settings.collection_interval,
-        agent_version=__version__,
-        facts=facts(),
-    )
+    logs.concerns(settings.machine_id)
+    machine = facts()
+    happenings = Happenings()
     async with _outbox(settings) as outbox, asyncio.TaskGroup() as tasks:
-        uplink = Uplink(hello, settings.aggregator_url, outbox, random.Random())  # noqa: S311 - jitter, not a secret
+        jitter = random.Random()  # noqa: S311 - no secret
+        uplink = Uplink(_hello(settings, machine), settings.aggregator_url, outbox, jitter, manager)
         intake = Intake(uplink, tasks)
-        agent = AgentProbe(lambda: _agent_state(outbox, uplink, intake))
-        sampler = Sampler([*probes_of_this_machine(), agent], settings.deadline)
-        sending = tasks.create_task(uplink.run())
-        tasks.create_task(manager.watchdog())
+        read = sources(settings, happenings, lambda: _agent_state(outbox, uplink, intake))
+        sampler = Sampler(read.probes, settings.deadline)
+        loops = [tasks.create_task(loop) for loop in (uplink.run(), *(loop(manager) for loop in read.loops))]
         try:
-            await _collect(settings, manager, sampler, intake, lambda: _status(outbox, uplink))
+            # Rates need two readings: the first goes nowhere.
+            await sampler.sample()
+            schedule = Schedule(settings.collection_interval, warm_up(settings.collection_interval))
+            happenings.hurry = schedule.hurry
+            collector = Collector(tasks, machine, outbox, uplink, sampler, schedule, read)
+            manager.on_reload(collector.apply)
+            manager.ready("taking the first sample")
+            await collect(manager, schedule, sampler, happenings, intake, collector.status)
         except asyncio.CancelledError:
-            await _flush(outbox, uplink, intake)
+            await _flush(outbox, uplink, intake, lambda: take_last(sampler, happenings, intake))
             raise
         finally:
             sampler.close()
-            sending.cancel()
+            for loop in loops:
+                loop.cancel()
+
+
+def _hello(settings: CollectorSettings, machine: dict[str, str]) -> pb.Hello:
+    return pb.Hello(
+        machine=settings.machine_id,
+        interval_seconds=settings.collection_interval,
+        agent_version=__version__,
+        facts=machine,
+    )
+
+
+def _limits(settings: CollectorSettings) -> Limits:
+    return Limits(settings.spool_bytes, settings.spool_free_bytes)
 
 
 @asynccontextmanager
 async def _outbox(settings: CollectorSettings) -> AsyncIterator[Outbox]:
     """The spool, closed cleanly in the end unless its disk hangs."""
-    outbox = await Outbox.open(settings.spool_directory, Limits(settings.spool_bytes, settings.spool_free_bytes))
+    outbox = await Outbox.open(settings.spool_directory, _limits(settings))
     try:
         yield outbox
     finally:
@@ -66,36 +119,16 @@ async def _outbox(settings: CollectorSettings) -> AsyncIterator[Outbox]:
             log.warning("spool.hangs", "the spool's disk hangs; it is left as it is, and the next start will check it")
 
 
-async def _collect(
-    settings: CollectorSettings, manager: service.Service, sampler: Sampler, intake: Intake, status: Callable[[], str]
-) -> None:
-    # Rates need two readings: the first goes nowhere.
-    await sampler.sample()
-    manager.ready("taking the first sample")
-    interval = settings.collection_interval
-    async for tick in ticks(interval, warm_up(interval)):
-        if tick.skipped:
-            log.warning("samples.skipped", f"{tick.skipped} samples were not taken: the machine was too busy or asleep")
-        sample = await sampler.sample()
-        intake.offer(sample)
-        manager.beat("sampler", 2 * interval + 10)
-        manager.status(f"{len(sample.values)} series every {interval:g} s, {status()}")
-
-
-def _status(outbox: Outbox, uplink: Uplink) -> str:
-    where = f"connected to {uplink.connected_to}" if uplink.connected_to else "not connected"
-    return f"{where}, {outbox.unacknowledged} unacknowledged in {outbox.state.bytes} bytes"
-
-
 def _agent_state(outbox: Outbox, uplink: Uplink, intake: Intake) -> AgentState:
     state = outbox.state
     return AgentState(state.unacknowledged, state.bytes, state.shed + state.damaged + intake.dropped, uplink.refused)
 
 
-async def _flush(outbox: Outbox, uplink: Uplink, intake: Intake) -> None:
+async def _flush(outbox: Outbox, uplink: Uplink, intake: Intake, take_last: Callable[[], Awaitable[None]]) -> None:
     """Send what waits while an aggregator takes it, within FLUSH_SECONDS; the spool keeps the rest."""
     try:
         async with asyncio.timeout(FLUSH_SECONDS):
+            await take_last()
             await intake.emptied()
             await uplink.flush()
     except TimeoutError:
@@ -107,8 +140,8 @@ async def _flush(outbox: Outbox, uplink: Uplink, intake: Intake) -> None:
 
 def main() -> None:
     """The command sysmon-collectord."""
-    settings = config.from_command_line(CollectorSettings, "Samples this machine and sends what it reads to a hub.")
-    service.run(settings, lambda manager: run(settings, manager))
+    source = config.from_command_line(CollectorSettings, "Samples this machine and sends what it reads to a hub.")
+    service.run(source, run)
 
 
 if __name__ == "__main__":

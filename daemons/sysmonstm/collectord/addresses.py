@@ -15,6 +15,12 @@ class Addresses:
     def __len__(self) -> int:
         return len(self._preferred)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Addresses) and self._preferred == other._preferred
+
+    def __hash__(self) -> int:
+        return hash(self._preferred)
+
     @property
     def next(self) -> str:
         """The one to try."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,18 @@ from sysmonstm import logs
 from sysmonstm.collectord.calls import DisconnectedError, IngestCall
 from sysmonstm.collectord.lane import MAX_BATCH_BYTES, DurableLane
 from sysmonstm.collectord.live import Newest, now_us
+from sysmonstm.collectord.pulse import UNWATCHED, Pulse
 from sysmonstm.collectord.spool.outbox import Outbox
 from sysmonstm.wire import layout_to_wire
 
 log = logs.logger(__name__)
 
 WELCOME_SECONDS = 20.0
+
+# The loops of a call. They wait for news, for the disk and for the peer, however long: none of those is a reason to
+# start anew. What they do between those must not stand still.
+SENDING = "uplink.send"
+ACTING = "uplink.act"
 
 
 @dataclass(slots=True)
@@ -42,11 +49,14 @@ class Tally:
 class DurableCall:
     """Serves the stream of one hello. Hearing never waits for the disk, so that the end of the call is always heard."""
 
-    def __init__(self, call: IngestCall, hello: pb.Hello, outbox: Outbox, tally: Tally) -> None:
+    def __init__(
+        self, call: IngestCall, hello: pb.Hello, outbox: Outbox, tally: Tally, pulse: Pulse = UNWATCHED
+    ) -> None:
         self._call = call
         self._hello = hello
         self._outbox = outbox
         self._tally = tally
+        self._pulse = pulse
         self._lane = DurableLane(hello.stream, pb.Welcome())
         self._sendable = asyncio.Event()
         # What was heard and has yet to be acted on, which may need the disk.
@@ -86,6 +96,8 @@ class DurableCall:
             ended = next(one for one in errors.exceptions if isinstance(one, DisconnectedError))
         finally:
             self._call.end()
+            for loop in (ACTING, SENDING):
+                self._pulse.ended(loop)
         if ended:
             raise ended
 
@@ -129,11 +141,14 @@ class DurableCall:
         """Do what was heard, for ever."""
         forgotten = 0
         while True:
-            await self._heard.wait()
+            with self._pulse.waits(ACTING, at_most=math.inf):
+                await self._heard.wait()
             self._heard.clear()
             if cursor := self._cursor:
                 self._cursor = None
-                await self._check(cursor)
+                # A disk that hangs holds up nothing else, and a new collector would find it hanging too.
+                with self._pulse.waits(ACTING, at_most=math.inf):
+                    await self._check(cursor)
             if (settled := self._settled_seq) > forgotten:
                 forgotten = settled
                 await self._outbox.acknowledge(self._lane.stream, settled)
@@ -166,24 +181,32 @@ class DurableCall:
             self._sendable.clear()
             await self._send_layouts()
             while batch := await self._next_batch():
-                await self._call.write(pb.CollectorMessage(batch=batch))
+                await self._write(pb.CollectorMessage(batch=batch))
                 self._lane.written(time.monotonic())
                 self._tally.left = self._lane.stream, self._lane.written_frame
                 await self._send_layouts()
-            await self._sendable.wait()
+            with self._pulse.waits(SENDING, at_most=math.inf):
+                await self._sendable.wait()
+
+    async def _write(self, message: pb.CollectorMessage) -> None:
+        # A connection that takes nothing is found dead by its keepalive, or an aggregator stands still.
+        with self._pulse.waits(SENDING, at_most=math.inf):
+            await self._call.write(message)
 
     async def _send_layouts(self) -> None:
         while self._wanted_layouts:
-            layout = await self._outbox.layout(self._wanted_layouts[0])
+            with self._pulse.waits(SENDING, at_most=math.inf):
+                layout = await self._outbox.layout(self._wanted_layouts[0])
             if layout is None:
                 # It keeps the frames that were shed here until it has their layout, and would never take another.
                 raise DisconnectedError("it waits for the layout of samples that were shed")
-            await self._call.write(pb.CollectorMessage(layout=layout_to_wire(layout)))
+            await self._write(pb.CollectorMessage(layout=layout_to_wire(layout)))
             del self._wanted_layouts[0]
 
     async def _next_batch(self) -> pb.Batch | None:
         most_frames = self._lane.most_frames
         if not most_frames:
             return None
-        portion = await self._outbox.read(self._lane.stream, self._lane.sent_seq, most_frames, MAX_BATCH_BYTES)
+        with self._pulse.waits(SENDING, at_most=math.inf):
+            portion = await self._outbox.read(self._lane.stream, self._lane.sent_seq, most_frames, MAX_BATCH_BYTES)
         return self._lane.batch(portion, now_us())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from sysmonstm.collectord.probes.network import addresses
@@ -27,6 +28,12 @@ HYPERVISORS = {
     "Apple Virtualization": "apple",
 }
 
+# Systemd's own library, which has the version in its name: on NixOS, on Fedora and Arch, on Debian.
+_SYSTEMD_LIBRARIES = tuple(
+    f"{directory}/systemd/libsystemd-shared-*.so"
+    for directory in ("/run/current-system/systemd/lib", "/usr/lib", "/usr/lib64", "/usr/lib/*")
+)
+
 
 def facts() -> dict[str, str]:
     """The facts of this machine that could be read; each at most MAX_TEXT printable characters."""
@@ -41,6 +48,7 @@ def facts() -> dict[str, str]:
         "memory": parse_memory(meminfo),
         "boot_time": parse_boot_time(stat),
         "addresses": joined(_addresses()),
+        "systemd": systemd_version(_SYSTEMD_LIBRARIES) if Path("/run/systemd/system").is_dir() else "",
         "virtualization": virtualization(_dmi(), cpuinfo, _container()),
     }
     return {name: fact_text(value) for name, value in found.items() if value}
@@ -85,6 +93,14 @@ def virtualization(dmi: str, cpuinfo: str, container: str) -> str:
         return container
     named = next((kind for maker, kind in HYPERVISORS.items() if maker in dmi), "")
     return named or ("vm" if re.search(r"^flags\s*:.*\bhypervisor\b", cpuinfo, re.MULTILINE) else "")
+
+
+def systemd_version(patterns: Iterable[str]) -> str:
+    """The version that the first file found by the patterns has in its name, "257"; empty if there is none."""
+    for pattern in patterns:
+        for path in Path("/").glob(pattern.lstrip("/")):
+            return path.name.removeprefix("libsystemd-shared-").removesuffix(".so")
+    return ""
 
 
 def _first(pattern: str, text: str) -> str:

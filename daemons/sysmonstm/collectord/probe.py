@@ -40,6 +40,10 @@ class Probe(ABC):
         """Why this machine cannot be read by it, in one sentence; empty if it can. Asked once, at the start."""
         return ""
 
+    def declares(self, metric: Metric) -> bool:
+        """Whether the probe may yield this metric: those of `metrics`, and what it finds out about as it runs."""
+        return metric in self.metrics
+
     @abstractmethod
     def read(self, now: float) -> Iterable[Row]:
         """Values of the declared metrics at `now`, in monotonic seconds; NaN for what could not be read."""
@@ -53,7 +57,7 @@ def series_of(probe: Probe, metrics: Sequence[Metric], instances: Sequence[str])
     """The series of a probe's rows, in order; UndeclaredError unless they are what the probe declares."""
     seen: set[tuple[str, str]] = set()
     for metric, instance in zip(metrics, instances, strict=True):
-        if metric not in probe.metrics:
+        if not probe.declares(metric):
             raise UndeclaredError(f"{probe.name} does not declare {metric.name}")
         if bool(instance) != bool(metric.instance_label):
             raise UndeclaredError(f"{metric.name} has {instance!r} against its instance label")

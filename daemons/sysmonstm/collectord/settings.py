@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Le
 
-from sysmonstm.config import About, Check, CommaSeparated, Settings, UserError
+from sysmonstm.config import RESTART, About, Check, CommaSeparated, NoneWhenEmpty, Settings, UserError
 from sysmonstm.wire import MACHINE_NAME
 
 # A probe that is given up on must not hold up the next sample.
@@ -55,7 +55,7 @@ class CollectorSettings(Settings):
     env_prefix: ClassVar[str] = "COLLECTOR_"
 
     machine_id: Annotated[
-        str, Check(_machine_name), About("The machine's name in the fleet; the hostname unless set")
+        str, RESTART, Check(_machine_name), About("The machine's name in the fleet; the hostname unless set")
     ] = field(default_factory=_hostname)
     aggregator_url: Annotated[
         CommaSeparated,
@@ -74,6 +74,7 @@ class CollectorSettings(Settings):
     ] = 2.0
     spool_directory: Annotated[
         Path,
+        RESTART,
         About(
             "Where samples are kept until they are stored, each collector's own; unless set, systemd's StateDirectory, "
             "else /var/lib/sysmonstm/collector for root and ~/.local/state/sysmonstm/collector for others"
@@ -85,6 +86,29 @@ class CollectorSettings(Settings):
     spool_free_bytes: Annotated[
         int, Ge(0), About("Bytes that must stay free in the file system there; below, the oldest samples go")
     ] = 256 * 1024 * 1024
+    cgroups: Annotated[
+        int,
+        Ge(0),
+        Le(1000),
+        About("Services and slices whose CPU, memory and I/O are read, of at most seven series each; 0 for none"),
+    ] = 200
+    metrics_socket: Annotated[
+        Path | None,
+        NoneWhenEmpty,
+        RESTART,
+        About(
+            "Path of a datagram socket that takes StatsD lines of local programs; not used where systemd hands over one"
+        ),
+    ] = None
+    metrics_series: Annotated[
+        int, Ge(0), Le(5000), About("Series that local programs may make; a timer makes four for each set of tags")
+    ] = 500
+    metrics_expire: Annotated[
+        float,
+        Ge(1),
+        Le(30 * 86_400),
+        About("Seconds for which the last value of a local program's gauge stands; then it is not known"),
+    ] = 600.0
 
     def check(self) -> None:
         """A hostname that cannot be the machine's name is no fault of a setting, so it is found here."""

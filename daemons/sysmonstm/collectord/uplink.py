@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from sysmonstm.collectord.calls import DisconnectedError, channel_to
 from sysmonstm.collectord.connection import Connection
 from sysmonstm.collectord.durable import Tally
 from sysmonstm.collectord.live import Newest
+from sysmonstm.collectord.pulse import UNWATCHED, Pulse
 from sysmonstm.collectord.spool.outbox import Outbox
 from sysmonstm.collectord.spool.words import Issued
 from sysmonstm.metric import Layout
@@ -36,11 +38,21 @@ class Uplink:
     `hello` is a template: its stream is filled in. `connected_to` is the address of now, empty while there is none.
     """
 
-    def __init__(self, hello: pb.Hello, addresses: Sequence[str], outbox: Outbox, rng: random.Random) -> None:
+    def __init__(
+        self,
+        hello: pb.Hello,
+        addresses: Sequence[str],
+        outbox: Outbox,
+        rng: random.Random,
+        pulse: Pulse = UNWATCHED,
+    ) -> None:
         self._hello = hello
         self._addresses = Addresses(addresses)
         self._outbox = outbox
         self._rng = rng
+        self._pulse = pulse
+        # Set when hello or addresses are others than those of the connection of now.
+        self._renewed = asyncio.Event()
         self._tally = Tally()
         self._newest: Newest | None = None
         # Stream and seq of the frame that was last given to the outbox, which may yet have to write it.
@@ -65,7 +77,9 @@ class Uplink:
     def on_acknowledged(self, told: Callable[[bytes, int], None] | None) -> None:
         self._tally.on_acknowledged = told
 
-    async def offer(self, time_us: int, layout: Layout, values: Sequence[float]) -> Issued:
+    async def offer(
+        self, time_us: int, layout: Layout, values: Sequence[float], events: Sequence[pb.Event] = ()
+    ) -> Issued:
         """A sample has been taken: spool it, and send it as soon as may be; returns once it is written.
 
         A disk that hangs holds up only that: the sample is shown live meanwhile. It will be numbered as it is shown,
@@ -75,11 +89,21 @@ class Uplink:
         loop = asyncio.get_running_loop()
         patience = loop.call_later(DISK_PATIENCE_SECONDS, self._show_unwritten, stream, seq, time_us, layout, values)
         try:
-            issued = await self._outbox.append(time_us, layout, values)
+            issued = await self._outbox.append(time_us, layout, values, events)
         finally:
             patience.cancel()
         self._show(Newest(issued.stream, issued.frame, layout))
         return issued
+
+    def renew(self, hello: pb.Hello, addresses: Sequence[str]) -> None:
+        """Introduce this collector so, and to these, from now on; a connection that is not so is made anew."""
+        new = Addresses(addresses)
+        if hello == self._hello and new == self._addresses:
+            return
+        self._hello, self._addresses, self._failures = hello, new, 0
+        self._renewed.set()
+        if self._connection:
+            self._connection.hang_up("the settings have changed")
 
     async def flush(self) -> None:
         """Wait until everything is acknowledged, or until no aggregator takes more for now."""
@@ -89,21 +113,33 @@ class Uplink:
     async def run(self) -> None:
         """Stay connected, for ever."""
         while True:
-            address, started, settlements = self._addresses.next, time.monotonic(), self._tally.settlements
+            self._renewed.clear()
+            addresses, started, settlements = self._addresses, time.monotonic(), self._tally.settlements
             try:
-                await self._connected(address)
+                # As long as it holds; what is done meanwhile are loops of their own.
+                with self._pulse.waits("uplink", at_most=math.inf):
+                    await self._connected(addresses.next)
             except DisconnectedError as error:
                 _heed_cancellation()
-                self._say_away(address, str(error))
+                if not self._renewed.is_set():
+                    self._say_away(addresses.next, str(error))
             steady = bool(self.connected_to) and time.monotonic() - started > STEADY_SECONDS
             # After a good connection the next try starts from the shortest wait again.
             was_good = steady or self._tally.settlements > settlements
             self.connected_to, self._connection = "", None
-            self._addresses.failed(was_good)
+            addresses.failed(was_good)
             self._failures = 0 if was_good else self._failures + 1
-            # One round of all addresses is one attempt, so that the next one is tried at once.
-            attempt = self._failures // len(self._addresses)
-            await asyncio.sleep(full_jitter(attempt, BACKOFF_BASE_SECONDS, BACKOFF_CAP_SECONDS, self._rng))
+            await self._back_off(self._failures // len(addresses))
+
+    async def _back_off(self, attempt: int) -> None:
+        """Wait before the next try; one round of all addresses is one attempt, so that the next is tried at once."""
+        seconds = full_jitter(attempt, BACKOFF_BASE_SECONDS, BACKOFF_CAP_SECONDS, self._rng)
+        with self._pulse.waits("uplink", at_most=seconds + 1.0):
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._renewed.wait()
+            except TimeoutError:
+                return
 
     def _say_away(self, address: str, reason: str) -> None:
         """Say it when a connection is lost, and once if there never was one."""
@@ -141,9 +177,11 @@ class Uplink:
     async def _connected(self, address: str) -> None:
         """Connect and send until it breaks, which raises DisconnectedError."""
         async with channel_to(address) as stub:
-            self._connection = Connection(stub, self._hello, self._outbox, self._tally)
+            self._connection = Connection(stub, self._hello, self._outbox, self._tally, self._pulse)
             if self._newest:
                 self._connection.offer(self._newest)
+            if self._renewed.is_set():
+                self._connection.hang_up("the settings have changed")
             await self._connection.run(lambda: self._welcomed(address))
 
     def _welcomed(self, address: str) -> None:

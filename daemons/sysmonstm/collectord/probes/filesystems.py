@@ -1,4 +1,4 @@
-"""How full file systems are: which mounts are shown is decided from /proc/self/mounts, then each is asked by statvfs.
+"""How full file systems are: which are shown is decided from /proc/self/mountinfo, then each is asked by statvfs.
 
 Shown are mounts whose room can run out: local ones on block devices and zfs, and remote ones. Left out are
 - what the kernel makes up (proc, cgroup, …) and autofs, which asking would mount;
@@ -50,7 +50,11 @@ ENGINES = ("/var/lib/docker/", "/var/lib/containers/", "/run/containerd/", "/var
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One line of /proc/self/mounts. Names may hold surrogates, for bytes that are not UTF-8."""
+    """One line of /proc/self/mountinfo. Names may hold surrogates, for bytes that are not UTF-8.
+
+    `read_only` is said of the file system, whatever the mount is: under systemd's ProtectSystem=strict all mounts are
+    read-only for us.
+    """
 
     device: str
     point: str
@@ -71,13 +75,15 @@ def _unescape(name: str) -> str:
 
 
 def parse_mounts(text: str) -> list[Mount]:
-    """The mounts of /proc/self/mounts, in its order. Spaces, tabs, newlines and backslashes are escaped there."""
+    """The mounts of /proc/self/mountinfo, in its order. Spaces, tabs, newlines and backslashes are escaped there."""
     found = []
     for line in text.split("\n"):
-        fields = line.split(" ")
-        if len(fields) >= 4:
-            device, point, kind, options = fields[:4]
-            found.append(Mount(_unescape(device), _unescape(point), kind, "ro" in options.split(",")))
+        # Any number of fields about how it propagates end with a dash.
+        of_mount, _, of_file_system = line.partition(" - ")
+        mount, file_system = of_mount.split(" "), of_file_system.split(" ")
+        if len(mount) >= 5 and len(file_system) >= 3:
+            kind, device, options = file_system[:3]
+            found.append(Mount(_unescape(device), _unescape(mount[4]), kind, "ro" in options.split(",")))
     return found
 
 
@@ -147,7 +153,7 @@ class FilesystemsProbe(Probe):
     name = "filesystems"
     metrics = (PERCENT, USED, TOTAL, INODES_PERCENT)
 
-    def __init__(self, ask: Callable[[Mount], Usage] = _ask, mounts: str = "/proc/self/mounts") -> None:
+    def __init__(self, ask: Callable[[Mount], Usage] = _ask, mounts: str = "/proc/self/mountinfo") -> None:
         self._ask = ask
         self._mounts = KernelFile(mounts)
         self._shown: list[Mount] | None = None

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from sysmon.v1 import ingest_pb2 as pb
 from sysmonstm.collectord.spool.files import DiskDirectory, boot_id
 from sysmonstm.collectord.spool.spool import Spool
 from sysmonstm.collectord.spool.thread import FileThread
@@ -89,13 +90,15 @@ class Outbox:
         """Up to where a stream is settled; 0 for a stream that is gone."""
         return next((one.acknowledged_seq for one in self._state.streams if one.stream == stream), 0)
 
-    async def append(self, time_us: int, layout: Layout, values: Sequence[float]) -> Issued:
+    async def append(
+        self, time_us: int, layout: Layout, values: Sequence[float], events: Sequence[pb.Event] = ()
+    ) -> Issued:
         """A new frame of the current stream, with the next seq. Returns when it is written, which is not yet synced.
 
         Sheds the oldest where there is no room. A frame that cannot be written is issued all the same: it is read from
         memory, and becomes part of a gap when too many newer ones have come.
         """
-        self._newest = issued = await self._call(lambda: self._spool.append(time_us, layout, values))
+        self._newest = issued = await self._call(lambda: self._spool.append(time_us, layout, values, events))
         return issued
 
     async def read(self, stream: bytes, after_seq: int, most_frames: int, most_bytes: int) -> Portion:
@@ -125,6 +128,10 @@ class Outbox:
     async def time_of(self, stream: bytes, seq: int) -> int | None:
         """Frame.time_us of a frame, in microseconds, if it is still here."""
         return await self._call(lambda: self._spool.time_of(stream, seq))
+
+    async def limit(self, limits: Limits) -> None:
+        """From the next frame on no more may be kept than this."""
+        await self._call(lambda: self._spool.limit(limits))
 
     async def rotate(self) -> None:
         """Begin a new stream, for what is appended from now on; what waits stays in the stream it is in."""

@@ -50,15 +50,19 @@ class Spool:
             streams=tuple(stream.state for stream in self._store.streams),
         )
 
+    def limit(self, limits: Limits) -> None:
+        """From the next frame on no more may be kept than this."""
+        self._store.limit(limits)
+
     @property
     def needs_sync(self) -> bool:
         """Whether a power cut would take a frame that waits."""
         return self._store.needs_sync
 
-    def append(self, time_us: int, layout: Layout, values: Sequence[float]) -> Issued:
+    def append(self, time_us: int, layout: Layout, values: Sequence[float], events: Sequence[pb.Event] = ()) -> Issued:
         """A new frame of the current stream."""
         stream = self._store.current
-        frame = pb.Frame(seq=stream.newest + 1, time_us=time_us, layout_id=layout.id, values=values)
+        frame = pb.Frame(seq=stream.newest + 1, time_us=time_us, layout_id=layout.id, values=values, events=events)
         payload = frame.SerializeToString()
         self._layouts.add(layout)
         self._store.append(frame.seq, layout, payload)

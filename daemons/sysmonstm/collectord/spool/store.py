@@ -44,7 +44,6 @@ class Store:
         going: Callable[[Stream, Segment], None],
     ) -> None:
         self._directory = directory
-        self._limits = limits
         self._boot = boot
         self._trouble = trouble
         self._going = going
@@ -52,12 +51,17 @@ class Store:
         self.streams = found.streams
         if not found.goes_on:
             self.rotate()
-        self._segment_bytes = min(min(limits.most_bytes, directory.total_bytes()) // SEGMENTS, MOST_SEGMENT_BYTES)
+        self.limit(limits)
         # To be written with the next frame.
         self._notes: list[Part] = []
         self.bytes = sum(segment.size for stream in self.streams for segment in stream.segments)
         self.shed = 0
         self.refused = 0
+
+    def limit(self, limits: Limits) -> None:
+        """From the next frame on no more may be kept than this."""
+        self._limits = limits
+        self._segment_bytes = min(min(limits.most_bytes, self._directory.total_bytes()) // SEGMENTS, MOST_SEGMENT_BYTES)
 
     @property
     def current(self) -> Stream:

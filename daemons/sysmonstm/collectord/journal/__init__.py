@@ -1,0 +1,1 @@
+"""Errors that the machine's journal gets, counted by unit."""
