@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from aiohttp import web
+from aiohttp import ClientSession, UnixConnector, web
 from redis import Redis
 
 from sysmon.v1 import bus_pb2, ingest_pb2
@@ -95,6 +95,16 @@ class Alertd:
 
     process: asyncio.subprocess.Process
     log_file: Path
+    control: Path
+
+    async def ask(self, method: str, what: str, body: bytes | None = None) -> tuple[int, Any]:
+        """Ask the control interface as soon as it is there: the status, and the JSON of the answer."""
+        await until(lambda: now(self.control.exists()))
+        async with (
+            ClientSession(connector=UnixConnector(str(self.control))) as session,
+            session.request(method, f"http://localhost{what}", data=body) as response,
+        ):
+            return response.status, await response.json(content_type=None)
 
     def log(self, event: str) -> list[dict[str, Any]]:
         text = self.log_file.read_text()
@@ -114,7 +124,10 @@ class Alertd:
 
 
 class Starter:
-    """Starts alertds and stops them when the test is over."""
+    """Starts alertds and stops them when the test is over.
+
+    Their rules are in rules.toml of the directory; where no webhook is given, one may be put there as a credential.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -124,19 +137,20 @@ class Starter:
         rules_file = self._directory / "rules.toml"
         rules_file.write_text(rules)
         log_file = self._directory / f"alertd{len(self.started)}.log"
+        control = self._directory / f"control{len(self.started)}.sock"
         environment = {
             **os.environ,
             "REDIS_URL": redis_url,
             "TIMESCALE_URL": database_url,
             "ALERTS_RULES_FILE": str(rules_file),
-            "ALERTS_WEBHOOK_URL": webhook,
+            "ALERTS_CONTROL": f"unix:{control}",
             "LOG_LEVEL": "DEBUG",
-        }
+        } | ({"ALERTS_WEBHOOK_URL": webhook} if webhook else {"CREDENTIALS_DIRECTORY": str(self._directory)})
         with log_file.open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "sysmonstm.alertd", stderr=log, env=environment
             )
-        alertd = Alertd(process, log_file)
+        alertd = Alertd(process, log_file, control)
         self.started.append(alertd)
         return alertd
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sysmonstm.alertd.alerts import duration, quantity
-from sysmonstm.alertd.delivery import GIVE_UP_SECONDS, LONGEST_WAIT_SECONDS, backoff, settle, shown_address
+from sysmonstm.alertd.delivery import GIVE_UP_SECONDS, LONGEST_WAIT_SECONDS, backoff, settle
 from sysmonstm.alertd.store import Settled
-from sysmonstm.alertd.webhook import Answer, answer_of
+from sysmonstm.alertd.webhook import Answer, answer_of, shown_address
 from sysmonstm.metric import Unit
 
 
@@ -37,7 +37,7 @@ def test_only_the_end_of_the_hour_is_the_end() -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_a_success_is_taken(status: int) -> None:
-    assert answer_of(status) == Answer()
+    assert answer_of(status) == Answer(None, status)
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 404, 408, 410, 429, 500, 503])

@@ -16,34 +16,11 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from aiohttp import web
 
 from sysmonstm import bus
 from sysmonstm.aggregatord.migrate import migrate
 from sysmonstm.ctl import servers
 from tests.alertd.alertd_process import RULES, Aggregator, Receiver, Starter, now, number, rows, state_is, until
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    app = web.Application()
-    app.router.add_post("/hook/verysecret", receiver.take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook/verysecret"
-    yield receiver
-    await runner.cleanup()
-
-
-@pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Starter]:
-    starter = Starter(tmp_path)
-    yield starter
-    for alertd in starter.started:
-        await alertd.stop()
-        assert "Traceback" not in alertd.log_file.read_text(), alertd.log_file.read_text()
 
 
 async def test_a_transition_is_a_row_an_event_a_log_line_and_a_post(

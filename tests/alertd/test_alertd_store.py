@@ -11,7 +11,8 @@ import pytest
 from sysmonstm.alertd import store as module
 from sysmonstm.alertd.alerts import Alert, Change, Key
 from sysmonstm.alertd.rules import Phase, State, Step
-from sysmonstm.alertd.store import Settled, Store, StoreAwayError
+from sysmonstm.alertd.store import Settled, Store, StoreAwayError, Waiting
+from tests.alertd.alertd_process import rows
 
 SECOND = 1_000_000
 NOW = 1_790_000_000 * SECOND + 123_457
@@ -104,6 +105,20 @@ async def test_a_notification_is_taken_on_by_one_and_in_order(store: Store, data
     await store.settle(taken[1], Settled("answered 503", 60.0))
     assert await store.claim(8) == []
     await other.close()
+
+
+async def test_what_waits_is_counted_and_can_be_hurried(store: Store, database_url: str) -> None:
+    await store.write([FIRED], notify=True)
+    assert await store.waiting() == Waiting(1, None)
+    (taken,) = await store.claim(8)
+    await store.settle(taken, Settled("answered 503", 300.0))
+    assert await store.waiting() == Waiting(1, "answered 503")
+    await store.hurry()
+    left = "SELECT extract(epoch FROM next_attempt - now())::float8 FROM notifications"
+    ((seconds,),) = await rows(database_url, left)
+    assert 0 < seconds <= module.LEASE_SECONDS
+    await store.settle(taken, Settled())
+    assert await store.waiting() == Waiting(0, None)
 
 
 async def test_a_database_that_does_not_answer_in_time_is_away_and_comes_back(

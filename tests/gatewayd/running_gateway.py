@@ -96,12 +96,18 @@ class Watcher:
 
 @asynccontextmanager
 async def serving(
-    redis_url: str, database_url: str, allowed_hosts: tuple[str, ...] = ()
+    redis_url: str,
+    database_url: str,
+    allowed_hosts: tuple[str, ...] = (),
+    port: int | None = None,
+    alertd: str = "unix:/nonexistent/alertd.sock",
 ) -> AsyncIterator[RunningGateway]:
     """A gateway that serves for as long as the block runs."""
-    settings = GatewaySettings(redis_url=redis_url, timescale_url=database_url, allowed_hosts=allowed_hosts)
+    settings = GatewaySettings(
+        redis_url=redis_url, timescale_url=database_url, allowed_hosts=allowed_hosts, alertd=alertd
+    )
     async with running(settings, Service()) as gateway:
-        server = TestServer(make_app(gateway, settings.allowed_hosts))
+        server = TestServer(make_app(gateway), port=port)
         async with server, ClientSession() as session:
             yield RunningGateway(gateway, server, session)
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from sysmonstm.metric import Kind, Layout, Metric, Series, Unit
 from tests.gatewayd.fleet_publisher import LAYOUT, OTHER_LAYOUT, FleetPublisher, HistoryWriter, now_us
 from tests.gatewayd.running_gateway import RunningGateway
 
@@ -70,6 +71,19 @@ async def test_a_machines_metrics_come_with_their_meaning_and_newest_values(
         "instance_label": "core",
         "values": [{"instance": "0", "value": 1.0}, {"instance": "1", "value": None}],
     }
+
+
+async def test_a_name_with_tags_and_without_is_one_metric_with_all_its_values(
+    gateway: RunningGateway, publisher: FleetPublisher
+) -> None:
+    plain = Metric("app.jobs", Unit.COUNT, Kind.GAUGE, "Told by a local program")
+    tagged = Metric("app.jobs", Unit.COUNT, Kind.GAUGE, "Told by a local program", "tags")
+    layout = Layout((Series(plain), Series(tagged, "queue=mail")))
+    publisher.show("web1", [1, 2], layout)
+    await gateway.knows("web1")
+    (metric,) = (await gateway.get("/api/machines/web1/metrics"))["metrics"]
+    assert metric["instance_label"] == "tags"
+    assert metric["values"] == [{"instance": "", "value": 1.0}, {"instance": "queue=mail", "value": 2.0}]
 
 
 @pytest.mark.parametrize("name", ["nobody", "%00", "a b", "..%2f..%2fetc", "x" * 200])

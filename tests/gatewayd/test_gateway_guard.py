@@ -13,7 +13,7 @@ from aiohttp import WSServerHandshakeError
 
 from sysmonstm.gatewayd import api, guard
 from sysmonstm.gatewayd.guard import check_origin, is_known_host
-from sysmonstm.gatewayd.problem import ProblemError
+from sysmonstm.problem import ProblemError
 from tests.gatewayd.fleet_publisher import FleetPublisher
 from tests.gatewayd.running_gateway import RunningGateway, serving, until
 

@@ -16,6 +16,7 @@ from sysmonstm.ctl import servers
 from sysmonstm.gatewayd import live, websocket
 from sysmonstm.gatewayd.live import MAX_NOTICES, Client, Counts, Hub
 from sysmonstm.metric import Layout, Series
+from sysmonstm.service import Service
 from tests.gatewayd.fleet_publisher import CORE, LAYOUT, OTHER_LAYOUT, FleetPublisher, now_us
 from tests.gatewayd.running_gateway import RunningGateway, serving, until
 
@@ -227,7 +228,7 @@ async def test_every_client_hears_a_beat_and_one_that_takes_nothing_has_only_one
     async with asyncio.TaskGroup() as group, gateway.watch() as watcher:
         client = Client(hub.counts)
         hub.clients.add(client)
-        beating = group.create_task(hub.beat())
+        beating = group.create_task(hub.beat(Service()))
         while (beat := await watcher.next_of_any())["type"] != "beat":
             pass
         assert beat.keys() == {"type", "time"} and abs(beat["time"] - time.time()) < 60

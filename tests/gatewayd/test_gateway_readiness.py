@@ -48,6 +48,7 @@ async def test_with_everything_there_it_is_ready_and_says_which_database_it_is(
         "redis": True,
         "database": True,
         "aggregator": False,
+        "alertd": False,
     }
 
 

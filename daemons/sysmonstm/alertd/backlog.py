@@ -21,6 +21,9 @@ class Backlog:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
     def put(self, changes: Iterable[Change]) -> None:
         """Add what happened last."""
         for change in changes:

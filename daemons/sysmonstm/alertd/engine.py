@@ -5,7 +5,7 @@ It waits for nothing and asks no clock: what it finds it returns as changes, whi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sysmon.v1 import bus_pb2
@@ -38,12 +38,22 @@ class Engine:
 
     def __init__(self, rules: Sequence[Rule], known: Iterable[Alert], now_us: int) -> None:
         self.hearing = Hearing()
+        # By machine: the layout of its last frame and what is watched in it.
+        self._watches: dict[str, tuple[bytes, list[Watch]]] = {}
+        self._alerts: dict[Key, Alert] = {}
+        self._go_by(rules)
+        self.restore(known, now_us)
+
+    def _go_by(self, rules: Sequence[Rule]) -> None:
         self._rules = {rule.name: rule for rule in rules}
         self._limits = [(rule, rule.limit) for rule in rules if rule.limit]
         self._silences = [rule for rule in rules if not rule.limit]
-        self._alerts = {alert.key: self._restored(alert, now_us) for alert in known}
-        # By machine: the layout of its last frame and what is watched in it.
-        self._watches: dict[str, tuple[bytes, list[Watch]]] = {}
+        self._watches.clear()
+
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """Those that hold, by name."""
+        return self._rules
 
     @property
     def alerts(self) -> list[Alert]:
@@ -55,14 +65,30 @@ class Engine:
         """How many alerts fire."""
         return sum(alert.state.phase is Phase.FIRING for alert in self._alerts.values())
 
-    def _restored(self, alert: Alert, now_us: int) -> Alert:
-        """A stored alert as its rule is today, and as if it had been watched during a short restart."""
-        state = replace(alert.state, seen_us=max(alert.state.seen_us, min(now_us, alert.state.seen_us + RESTART_US)))
+    def restore(self, known: Iterable[Alert], now_us: int) -> None:
+        """Take stored alerts on as their rules are today, and as if they had been watched during a short restart."""
+        for alert in known:
+            seen_us = max(alert.state.seen_us, min(now_us, alert.state.seen_us + RESTART_US))
+            self._alerts[alert.key] = self._as_today(replace(alert, state=replace(alert.state, seen_us=seen_us)))
+
+    def adopt(self, rules: Sequence[Rule], now_us: int) -> list[Change]:
+        """Go by these rules from now on. What they no longer are about ends, and what a new limit shows to be well.
+
+        What fires goes on firing, and what is pending has held since when it did, where its limit is as it was.
+        """
+        before = self._rules
+        self._go_by(rules)
+        self._alerts = {key: self._as_today(alert) for key, alert in self._alerts.items()}
+        changes = self.retire(now_us)
+        over = [alert for alert in self.alerts if _is_over(alert, before.get(alert.key.rule), self._rules)]
+        return changes + [self._ended(alert, alerts.changed_sentence(alert), now_us) for alert in over]
+
+    def _as_today(self, alert: Alert) -> Alert:
         rule = self._rules.get(alert.key.rule)
         if rule is None:
-            return replace(alert, state=state)
+            return alert
         threshold = rule.limit.threshold if rule.limit else None
-        return replace(alert, state=state, severity=rule.severity.value, threshold=threshold)
+        return replace(alert, severity=rule.severity.value, threshold=threshold)
 
     def retire(self, now_us: int) -> list[Change]:
         """End the alerts that no rule is about any more."""
@@ -195,3 +221,17 @@ class Engine:
         del self._alerts[alert.key]
         ends = step if alert.state.phase is Phase.FIRING else Step.DROPPED
         return Change(replace(alert, message=message), ends, at_us)
+
+
+def _is_over(alert: Alert, before: Rule | None, rules: Mapping[str, Rule]) -> bool:
+    """Whether an alert ends because its rule compares with another value now.
+
+    What fires does if its last value is clear of that. How long a pending one has held is not known then: it begins
+    anew with the next sample.
+    """
+    limit, old = rules[alert.key.rule].limit, before.limit if before else None
+    if limit is None or old is None or limit == old:
+        return False
+    if alert.state.phase is Phase.FIRING:
+        return limit.read(alert.state.value) is Reading.CLEAR
+    return (limit.comparison, limit.threshold) != (old.comparison, old.threshold)

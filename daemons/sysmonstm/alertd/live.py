@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from sysmonstm import bus, logs
-from sysmonstm.alertd.alerts import Change
-from sysmonstm.alertd.engine import Engine
+from sysmonstm.alertd.trouble import Trouble
+from sysmonstm.service import Service
 
 log = logs.logger(__name__)
 
 
 async def follow(
-    redis: Redis, fleet: bus.Fleet, engine: Engine, take: Callable[[Sequence[Change]], None], now_us: Callable[[], int]
+    redis: Redis, fleet: bus.Fleet, evaluate: Callable[[object], None], trouble: Trouble, service: Service
 ) -> None:
-    """Evaluate what comes, and hand on the changes, until cancelled."""
+    """Have what comes evaluated, until cancelled."""
     away = False
-    async for update in bus.follow(redis, fleet):
-        take(engine.take(fleet, update, now_us()))
+    async for update in bus.follow(redis, fleet, partial(service.beat, "bus")):
+        evaluate(update)
         if isinstance(update, bus.Away):
-            away = True
+            away, trouble.redis = True, update.reason
             log.warning("redis.away", f"nothing is evaluated for now: {update.reason}", detail=update.detail)
-        elif away:
+            continue
+        trouble.redis = ""
+        if away:
             away = False
             log.info("redis.back", "Redis is back")
 

@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 from sysmonstm.alertd.rulefile import load_rules
-from sysmonstm.config import About, Check, NoneWhenEmpty, StorageSettings
+from sysmonstm.config import RESTART, About, Check, NoneWhenEmpty, StorageSettings
+from sysmonstm.listen import UnixAddress
 
 
 def _web_address(value: str | None) -> str | None:
@@ -38,6 +39,13 @@ class AlertSettings(StorageSettings):
         Check(_web_address),
         About("Where alerts that fire or resolve are posted as JSON; nowhere if it is not set"),
     ] = field(default=None, repr=False)
+    control: Annotated[
+        str | None,
+        NoneWhenEmpty,
+        UnixAddress,
+        RESTART,
+        About("Where the control interface listens, unix:/path; not used where systemd hands over a socket"),
+    ] = None
 
     def check(self) -> None:
         """Read the rules file; UserError if a rule is not good."""

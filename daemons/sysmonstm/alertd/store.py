@@ -19,7 +19,11 @@ from sysmonstm.alertd.rules import Phase, State, Step
 from sysmonstm.config import UserError
 
 CONNECT_SECONDS = 5
+# An address may name several hosts, each of which is given its time.
+ALL_CONNECT_SECONDS = 20.0
 ANSWER_SECONDS = 20.0
+# No method of a Store takes longer.
+LONGEST_SECONDS = ALL_CONNECT_SECONDS + ANSWER_SECONDS + 5.0
 # Whoever took a notification on and died leaves it to others after this; longer than an attempt takes.
 LEASE_SECONDS = 30
 
@@ -82,6 +86,14 @@ _SETTLE = """
         next_attempt = now() + make_interval(secs => %(wait)s)
     WHERE id = %(id)s"""
 
+# No sooner than another alertd may have it in hand.
+_HURRY = """
+    UPDATE notifications SET next_attempt = now() + make_interval(secs => %(lease)s)
+    WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_attempt > now() + make_interval(secs => %(lease)s)"""
+_OPEN = """
+    SELECT count(*), (array_agg(last_error ORDER BY id) FILTER (WHERE last_error IS NOT NULL))[1]
+    FROM notifications WHERE delivered_at IS NULL AND given_up_at IS NULL"""
+
 _ENDS = (Step.RESOLVED, Step.DROPPED, Step.FORGOTTEN)
 
 T = TypeVar("T")
@@ -102,6 +114,14 @@ class Notification:
     age_seconds: float
     # What went wrong the last time.
     last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Notifications that nobody has taken yet, and what went wrong with the oldest that was tried."""
+
+    count: int = 0
+    last_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +201,19 @@ class Store:
         }
         await self._within(lambda connection: connection.execute(_SETTLE, arguments))
 
+    async def hurry(self) -> None:
+        """Have what waits for another attempt tried soon, within LEASE_SECONDS."""
+        await self._within(lambda connection: connection.execute(_HURRY, {"lease": LEASE_SECONDS}))
+
+    async def waiting(self) -> Waiting:
+        """What is in the outbox."""
+
+        async def run(connection: AsyncConnection) -> Waiting:
+            row = await (await connection.execute(_OPEN)).fetchone()
+            return Waiting(*row) if row else Waiting()
+
+        return await self._within(run)
+
     async def _within(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do something on the connection, within ANSWER_SECONDS."""
         try:
@@ -190,12 +223,13 @@ class Store:
         except _AWAY as error:
             await self.close()
             text = str(error).strip().splitlines()
-            raise StoreAwayError(text[0] if text else type(error).__name__) from None
+            raise StoreAwayError(text[0] if text else "it cannot be reached in time") from None
 
     async def _connect(self) -> AsyncConnection:
-        return await AsyncConnection.connect(
-            self._url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="sysmon-alertd"
-        )
+        async with asyncio.timeout(ALL_CONNECT_SECONDS):
+            return await AsyncConnection.connect(
+                self._url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="sysmon-alertd"
+            )
 
 
 async def _answered(connection: AsyncConnection, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:

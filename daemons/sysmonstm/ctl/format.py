@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 NOTHING = "–"
 _DAY, _HOUR, _MINUTE = 86400, 3600, 60
@@ -32,3 +33,16 @@ def ago_text(then: float | None, now: float) -> str:
     if then is None:
         return NOTHING
     return "now" if now - then < 2 else f"{duration_text(now - then)} ago"
+
+
+def aligned(rows: Sequence[Sequence[str]], right: frozenset[int]) -> list[str]:
+    """Rows as lines of equal columns, those in `right` (from 0) to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        for row in rows
+    )
+    return ["  ".join(line).rstrip() for line in lines]

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from sysmonstm.ctl import api
 from sysmonstm.ctl.api import Machine
-from sysmonstm.ctl.format import ago_text, duration_text, number_text
+from sysmonstm.ctl.format import ago_text, aligned, duration_text, number_text
 from sysmonstm.logs import printable
 
 HEADINGS = ("MACHINE", "STATE", "CPU %", "MEM %", "DISK %", "FULLEST", "LOAD", "UPTIME", "LAST SEEN")
 # Words to the left, numbers to the right.
-LEFT = frozenset({0, 1, 5})
+RIGHT = frozenset({2, 3, 4, 6, 7, 8})
 
 
 def machines(url: str, as_json: bool) -> None:
@@ -31,9 +31,7 @@ def table(found: Sequence[Machine], now: float) -> list[str]:
     """Lines of equal columns, the headings first; `now` in seconds since 1970. Safe to print."""
     if not found:
         return ["no machine has reported yet; start sysmon-collectord on one"]
-    rows = [HEADINGS, *(_cells(machine, now) for machine in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    return ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
+    return aligned([HEADINGS, *(_cells(machine, now) for machine in found)], RIGHT)
 
 
 def _cells(machine: Machine, now: float) -> tuple[str, ...]:
@@ -48,10 +46,3 @@ def _cells(machine: Machine, now: float) -> tuple[str, ...]:
         duration_text(machine.uptime_seconds),
         ago_text(machine.seen, now),
     )
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [
-        cell.ljust(width) if column in LEFT else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from aiohttp import web
-
 from sysmonstm import bus, config, service
 from sysmonstm.gatewayd import readiness
+from sysmonstm.gatewayd.alerts import AlertdClient
 from sysmonstm.gatewayd.app import make_app
+from sysmonstm.gatewayd.guard import Hosts
 from sysmonstm.gatewayd.keys import Gateway
 from sysmonstm.gatewayd.live import Counts, Hub
 from sysmonstm.gatewayd.queries import POOL_SIZE, Database
@@ -19,32 +18,46 @@ from sysmonstm.gatewayd.readiness import Readiness
 from sysmonstm.gatewayd.settings import GatewaySettings
 from sysmonstm.listen import listeners
 from sysmonstm.service import Service
+from sysmonstm.serving import serving
 
+# A Redis that hangs must not keep the dashboard from saying so.
+INFORMED_SECONDS = 3.0
 # For requests that are being answered when the gateway stops; WebSockets are told to go.
-DRAIN_SECONDS = 1.0
+DRAIN_SECONDS = 2.0
 STOP_AGAIN_SECONDS = 0.1
 
 
 def main() -> None:
     """Run the daemon."""
-    settings = config.from_command_line(GatewaySettings, "Serves the dashboard and the API of sysmonstm.")
-    service.run(settings, functools.partial(serve, settings))
+    source = config.from_command_line(GatewaySettings, "Serves the dashboard and the API of sysmonstm.")
+    service.run(source, serve)
 
 
 async def serve(settings: GatewaySettings, manager: Service) -> None:
     """Serve until cancelled."""
-    sockets = listeners(settings.listen, "GATEWAY_LISTEN")
+    sockets = listeners("http", settings.listen, "GATEWAY_LISTEN")
     async with running(settings, manager) as gateway:
-        app = make_app(gateway, settings.allowed_hosts)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_SECONDS)
-        await runner.setup()
-        try:
-            for sock in sockets:
-                await web.SockSite(runner, sock).start()
+
+        async def apply(new: GatewaySettings) -> None:
+            gateway.hosts.allow(new.allowed_hosts)
+            await gateway.alertd.use(new.alertd)
+
+        manager.on_reload(apply)
+        await _informed(gateway)
+        async with serving(make_app(gateway), sockets, DRAIN_SECONDS):
             manager.ready(gateway.hub.status())
-            await manager.watchdog()
-        finally:
-            await runner.cleanup()
+            # Until it is cancelled: aiohttp has tasks of its own.
+            await asyncio.Event().wait()
+
+
+async def _informed(gateway: Gateway) -> None:
+    """Wait for the fleet: whoever started the gateway by asking it something would be shown an empty one."""
+    try:
+        async with asyncio.timeout(INFORMED_SECONDS):
+            await gateway.hub.informed.wait()
+    except TimeoutError:
+        # /ready and every page say what is the matter with Redis.
+        return
 
 
 @asynccontextmanager
@@ -52,14 +65,21 @@ async def running(settings: GatewaySettings, manager: Service) -> AsyncIterator[
     """What the handlers share, kept up to date for as long as the block runs; a loop that fails ends the block."""
     redis = bus.connect(settings.redis_url)
     hub = Hub(Counts())
-    # /ready asks by a connection of its own: slow questions must not make it look as if the server were away.
-    async with redis, _open(settings, POOL_SIZE) as database, _open(settings, 1) as asking:
-        ready = Readiness((readiness.redis(redis), readiness.database(asking), readiness.aggregator(hub)))
+    # /ready asks by connections of its own: slow questions must not make it look as if the server were away.
+    async with (
+        redis,
+        _open(settings, POOL_SIZE) as database,
+        _open(settings, 1) as asking,
+        AlertdClient(settings.alertd) as alertd,
+    ):
+        ready = Readiness(
+            (readiness.redis(redis), readiness.database(asking), readiness.aggregator(hub), readiness.alertd(alertd))
+        )
         async with asyncio.TaskGroup() as loops:
-            work = [hub.follow(redis), hub.tick(manager), hub.beat(), *ready.watch(manager)]
+            work = [hub.follow(redis, manager), hub.tick(manager), hub.beat(manager), *ready.watch(manager)]
             tasks = [loops.create_task(one) for one in work]
             try:
-                yield Gateway(hub, database, ready)
+                yield Gateway(hub, database, alertd, ready, Hosts(settings.allowed_hosts))
             finally:
                 await _stop(tasks)
 

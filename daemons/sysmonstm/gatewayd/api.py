@@ -9,10 +9,12 @@ from aiohttp import web
 
 from sysmonstm.bus import Machine
 from sysmonstm.gatewayd import openapi, parameters
+from sysmonstm.gatewayd.alerts import AlertdAwayError
 from sysmonstm.gatewayd.keys import GATEWAY
 from sysmonstm.gatewayd.live import Hub
 from sysmonstm.gatewayd.queries import RejectRow
 from sysmonstm.gatewayd.texts import describe_metric, number
+from sysmonstm.problem import ProblemError
 
 
 def _answer(value: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
@@ -59,7 +61,8 @@ async def machine_metrics(request: web.Request) -> web.Response:
     machine = hub.fleet.machines.get(name)
     if machine is None:
         raise parameters.unknown_machine(name)
-    metrics = hub.fleet.layout(machine.frame).metrics if machine.frame else ()
+    # A local program may use one name with tags and without: its values are told together.
+    metrics = {one.name: one for one in hub.fleet.layout(machine.frame).metrics} if machine.frame else {}
     described = [
         describe_metric(metric)
         | {
@@ -67,7 +70,7 @@ async def machine_metrics(request: web.Request) -> web.Response:
                 {"instance": instance, "value": value} for instance, value in _values(hub, machine, metric.name).items()
             ]
         }
-        for metric in metrics
+        for metric in metrics.values()
     ]
     moment = machine.frame.frame.time_us / 1e6 if machine.frame else None
     return _answer({"machine": name, "state": hub.state(name), "time": moment, "metrics": described})
@@ -96,6 +99,14 @@ async def alerts(request: web.Request) -> web.Response:
             ]
         }
     )
+
+
+async def rules(request: web.Request) -> web.Response:
+    """The rules that alerts come of, each with how many there are."""
+    try:
+        return _answer({"rules": await request.app[GATEWAY].alertd.rules()})
+    except AlertdAwayError as error:
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
 
 
 async def events(request: web.Request) -> web.Response:

@@ -16,6 +16,7 @@ ROUTES = (
     web.get("/api/machines/{machine}/history", history),
     web.get("/api/metrics", api.metrics),
     web.get("/api/alerts", api.alerts),
+    web.get("/api/rules", api.rules),
     web.get("/api/events", api.events),
     web.get("/api/rejects", api.rejects),
     web.get("/api/openapi.json", api.description),
@@ -27,13 +28,13 @@ ROUTES = (
 )
 
 
-def make_app(gateway: Gateway, allowed_hosts: tuple[str, ...]) -> web.Application:
+def make_app(gateway: Gateway) -> web.Application:
     """The application."""
     counts = gateway.hub.counts
     app = web.Application(
         middlewares=[
             guard.problem_middleware(counts),
-            guard.host_middleware(allowed_hosts),
+            guard.host_middleware(gateway.hosts),
             guard.query_middleware(openapi.QUERIES),
         ]
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import traceback
 from collections.abc import Awaitable, Callable, Container, Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -12,13 +11,11 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from sysmonstm import logs
-from sysmonstm.gatewayd import parameters, problem
+from sysmonstm import problem
+from sysmonstm.gatewayd import parameters
 from sysmonstm.gatewayd.live import Counts
 from sysmonstm.gatewayd.pool import DatabaseError
-from sysmonstm.gatewayd.problem import ProblemError
-
-log = logs.logger(__name__)
+from sysmonstm.problem import ProblemError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -92,15 +89,34 @@ def _split(host: str) -> tuple[str, int | None]:
     return ((parts.hostname or "").rstrip("."), port) if plain else ("", None)
 
 
-def host_middleware(allowed: tuple[str, ...]) -> Middleware:
-    """Refuse requests for hosts that are not ours."""
-    names = own_names() | frozenset(allowed)
+class Hosts:
+    """The names by which we may be asked for; the allowed ones may change while we serve."""
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        # Asked once: a resolver may take its time, and changes come while requests are served.
+        self._own = own_names()
+        self.allow(allowed)
+
+    def allow(self, allowed: tuple[str, ...]) -> None:
+        """Allow these (lower case) from now on, besides our own."""
+        self._names = self._own | frozenset(allowed)
+
+    def knows(self, host: str) -> bool:
+        """Whether a Host header is for us."""
+        return is_known_host(host, self._names)
+
+
+def host_middleware(hosts: Hosts) -> Middleware:
+    """Refuse requests for hosts that are not ours.
+
+    Those of a unix socket too: they come from a proxy, which passes on what a rebound name made a browser say.
+    """
 
     @web.middleware
     async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
         host = request.headers.get("Host")
         # Only HTTP/1.0 may leave it out, and no browser speaks that.
-        if host is not None and not is_known_host(host, names):
+        if host is not None and not hosts.knows(host):
             raise ProblemError(
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "this server does not know the host name that the request gives; if it is right, "
@@ -141,29 +157,11 @@ def problem_middleware(counts: Counts) -> Middleware:
         except web.HTTPException as error:
             if error.status < 400:
                 raise
-            return _refusal(request, error)
+            return problem.refusal(request, error, "there is nothing here; /api/openapi.json says what there is")
         except ConnectionError:
             raise  # the client is gone
         except Exception:  # noqa: BLE001 - the last resort for a bug in a handler: this request fails, the others go on
             counts.failures += 1
-            trace = traceback.format_exc()
-            log.error(  # noqa: TRY400 - our own log takes fields
-                "http.failed", "a request failed by a bug", method=request.method, path=request.path, traceback=trace
-            )
-            return problem.response(
-                HTTPStatus.INTERNAL_SERVER_ERROR, "a bug; the log of sysmon-gatewayd has the details"
-            )
+            return problem.bug(request, "sysmon-gatewayd")
 
     return make_problem
-
-
-def _refusal(request: web.Request, error: web.HTTPException) -> web.Response:
-    """What aiohttp itself refuses."""
-    details = {
-        HTTPStatus.NOT_FOUND: "there is nothing here; /api/openapi.json says what there is",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible here",
-    }
-    answer = problem.response(error.status, details.get(HTTPStatus(error.status), error.reason))
-    if "Allow" in error.headers:
-        answer.headers["Allow"] = error.headers["Allow"]
-    return answer

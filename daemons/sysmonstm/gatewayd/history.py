@@ -13,8 +13,8 @@ from sysmonstm.gatewayd import buckets, parameters
 from sysmonstm.gatewayd.buckets import Buckets
 from sysmonstm.gatewayd.keys import GATEWAY
 from sysmonstm.gatewayd.parameters import HistoryRequest
-from sysmonstm.gatewayd.problem import not_found
 from sysmonstm.gatewayd.queries import GapRow, History, SeriesRow, TierRow
+from sysmonstm.problem import not_found
 from sysmonstm.wire import MAX_TEXT, json_values
 
 

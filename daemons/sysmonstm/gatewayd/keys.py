@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from sysmonstm.gatewayd.alerts import AlertdClient
+from sysmonstm.gatewayd.guard import Hosts
 from sysmonstm.gatewayd.live import Hub
 from sysmonstm.gatewayd.queries import Database
 from sysmonstm.gatewayd.readiness import Readiness
@@ -13,11 +15,13 @@ from sysmonstm.gatewayd.readiness import Readiness
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The fleet, its history, and how well both can be reached."""
+    """The fleet, its history, who watches over it, and how well they can be reached; and how we may be called."""
 
     hub: Hub
     database: Database
+    alertd: AlertdClient
     readiness: Readiness
+    hosts: Hosts
 
 
 GATEWAY = web.AppKey("gateway", Gateway)

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from redis.asyncio import Redis
 
@@ -16,9 +17,10 @@ from sysmonstm.gatewayd.texts import Texts, frames_message, message
 from sysmonstm.service import Service
 
 TICK_SECONDS = 1.0
-BEAT_SECONDS = 10.0
+BEAT_SECONDS = 3.0
 # Every client hears from us at least so often, and so can tell a quiet fleet from a dead link.
 CLIENT_BEAT_SECONDS = 5.0
+LEEWAY_SECONDS = 1.0
 MAX_CLIENTS = 1000
 # With more than this unsent, a snapshot says it shorter.
 MAX_NOTICES = 1000
@@ -96,6 +98,8 @@ class Hub:
         self.clients: set[Client] = set()
         # Monotonic, in seconds: when an aggregator was last heard. At first each has a moment to speak up.
         self.heard_at = time.monotonic()
+        # Set once Redis has said what the fleet is, or that it cannot be reached.
+        self.informed = asyncio.Event()
         self._texts = Texts(self.fleet)
         self._states: dict[str, State] = {}
         # While Redis is away nobody knows who is silent: states stay as they were then.
@@ -112,9 +116,9 @@ class Hub:
         now_us = time.time_ns() // 1000 if self._away_us is None else self._away_us
         return self.fleet.machines[name].state(now_us)
 
-    async def follow(self, redis: Redis) -> None:
+    async def follow(self, redis: Redis, service: Service) -> None:
         """Take in what the bus says, for ever."""
-        async for update in bus.follow(redis, self.fleet):
+        async for update in bus.follow(redis, self.fleet, partial(service.beat, "bus")):
             match update:
                 case bus.Snapshot():
                     self._renew()
@@ -124,21 +128,21 @@ class Hub:
                     self._broadcast("event", str(fields.get("id")), message("event", event=fields))
                 case bus.Away():
                     self._away(update)
+            self.informed.set()
 
     async def tick(self, service: Service) -> None:
         """Tell changes of state, and the service manager how it goes, for ever."""
-        status = ""
         while True:
             service.beat("state ticker", BEAT_SECONDS)
             self.tell_states(self.fleet.machines)
-            if status != (status := self.status()):
-                service.status(status)
+            service.status(self.status())
             await asyncio.sleep(TICK_SECONDS)
 
-    async def beat(self) -> None:
+    async def beat(self, service: Service) -> None:
         """Let every client know that the link and the gateway live, for ever."""
         while True:
             self._broadcast("beat", "", message("beat", time=time.time()))
+            service.beat("client beat", CLIENT_BEAT_SECONDS + LEEWAY_SECONDS)
             await asyncio.sleep(CLIENT_BEAT_SECONDS)
 
     def status(self) -> str:
@@ -176,7 +180,7 @@ class Hub:
 
     def _renew(self) -> None:
         if self._away_us:
-            log.info("bus.back", "Redis is back; the fleet has been read anew")
+            log.info("redis.back", "Redis is back; the fleet has been read anew")
         self._away_us = None
         self._texts.forget()
         self._states = {name: self.state(name) for name in self.fleet.machines}
@@ -188,7 +192,7 @@ class Hub:
             self._away_us = time.time_ns() // 1000
             self.counts.bus_away += 1
         self._away_reason = away.reason
-        log.warning("bus.away", f"the fleet is shown as it was: {away.reason}", detail=away.detail)
+        log.warning("redis.away", f"the fleet is shown as it was: {away.reason}", detail=away.detail)
         self._broadcast("live", "", message("live", live=False, reason=away.reason))
 
     def _change(self, changes: Changes) -> None:

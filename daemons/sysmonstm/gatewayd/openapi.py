@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sysmonstm import __version__
-from sysmonstm.gatewayd import parameters, problem, prometheus
+from sysmonstm import __version__, problem
+from sysmonstm.gatewayd import parameters, prometheus
 from sysmonstm.gatewayd.schemas import SCHEMAS, Schema, array, reference
 
 JSON = "application/json"
@@ -93,6 +93,13 @@ OPERATIONS = (
         (400, 503),
     ),
     Operation(
+        "/api/rules",
+        "The rules that alerts come of, as sysmon-alertd goes by them now",
+        {"type": "object", "properties": {"rules": array(reference("Rule"))}, "required": ["rules"]},
+        (),
+        (400, 503),
+    ),
+    Operation(
         "/api/events",
         "What happened, newest first",
         {"type": "object", "properties": {"events": array(reference("Event"))}, "required": ["events"]},
@@ -131,7 +138,8 @@ OPERATIONS = (
         "WebSocket: a snapshot, then changes, as JSON text. Send "
         '{"type":"subscribe","machines":["web1"]} for some machines only, null for all; a new snapshot follows. '
         '{"type":"forgotten","machines":["old1"]} names machines that are no more, subscribed to or not. '
-        '{"type":"beat","time":…} comes every 5 s, whatever happens',
+        '{"type":"beat","time":…} comes every 5 s, whatever happens. '
+        "A gateway that stops closes with 1001 and a reason that says when to connect again",
         TEXT,
         (),
         (403, 503),

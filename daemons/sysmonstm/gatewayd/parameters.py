@@ -7,8 +7,8 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sysmonstm.gatewayd.problem import ProblemError, bad_parameter, not_found
 from sysmonstm.metric import METRIC_NAME
+from sysmonstm.problem import ProblemError, bad_parameter, not_found
 from sysmonstm.wire import MACHINE_NAME, MAX_TEXT, STREAM_BYTES
 
 DEFAULT_POINTS = 500

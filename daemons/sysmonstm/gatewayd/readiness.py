@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from sysmonstm import logs
+from sysmonstm.gatewayd.alerts import AlertdAwayError, AlertdClient
 from sysmonstm.gatewayd.live import Hub
 from sysmonstm.gatewayd.pool import DatabaseError
 from sysmonstm.gatewayd.queries import Database, ServerFacts
@@ -20,8 +21,9 @@ from sysmonstm.service import Service
 PERIOD_SECONDS = 2.0
 REDIS_SECONDS = 2.0
 AGGREGATOR_SECONDS = 5.0
+BEAT_SECONDS = 3.0
 # Longer than any question can take.
-BEAT_SECONDS = 30.0
+LONGEST_SECONDS = 30.0
 # By timescaledb.license. Only the Community edition compresses.
 EDITIONS = {"apache": "Apache edition", "timescale": "Community edition"}
 
@@ -83,9 +85,12 @@ class Readiness:
         return [self._watch(one, service) for one in self._dependencies]
 
     async def _watch(self, dependency: Dependency, service: Service) -> None:
+        loop = f"readiness of {dependency.name}"
         while True:
-            service.beat(f"readiness of {dependency.name}", BEAT_SECONDS)
-            self._note(dependency, await _answer(dependency))
+            service.beat(loop, BEAT_SECONDS)
+            with service.waits(loop, at_most=LONGEST_SECONDS):
+                answer = await _answer(dependency)
+            self._note(dependency, answer)
             await asyncio.sleep(PERIOD_SECONDS)
 
     def _note(self, dependency: Dependency, answer: Answer) -> None:
@@ -142,6 +147,31 @@ def aggregator(hub: Hub) -> Dependency:
         return ""
 
     return Dependency("aggregator", needed=False, ask=ask)
+
+
+def alertd(client: AlertdClient) -> Dependency:
+    """Whoever watches the rules. Without one the gateway shows the alerts as they were written last."""
+
+    async def ask() -> str:
+        try:
+            status = await client.status()
+        except AlertdAwayError as error:
+            raise DownError(str(error)) from None
+        return lacking(status)
+
+    return Dependency("alertd", needed=False, ask=ask)
+
+
+def lacking(status: Mapping[str, object]) -> str:
+    """What an alertd that says this of itself lacks; empty if nothing."""
+    said = [f"its {name} is away" for name in ("redis", "database") if _is_away(status.get(name))]
+    if status.get("hears_aggregators") is False:
+        said.append("it hears no aggregator")
+    return ", ".join(said)
+
+
+def _is_away(part: object) -> bool:
+    return isinstance(part, Mapping) and part.get("state") == "away"
 
 
 def newest_schema() -> int:

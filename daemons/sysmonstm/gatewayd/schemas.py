@@ -27,6 +27,8 @@ def _map(values: Schema) -> Schema:
 
 
 TEXT: Schema = {"type": "string"}
+# null: a rule about silence has none.
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
 NUMBER: Schema = {"type": "number"}
 INTEGER: Schema = {"type": "integer"}
 # null: not read, or not known.
@@ -112,6 +114,25 @@ SCHEMAS: dict[str, Schema] = {
             "threshold": NUMBER_OR_NULL,
             "since": SECONDS,
             "message": TEXT,
+        }
+    ),
+    "Rule": _object(
+        {
+            "rule": TEXT,
+            "source": {"type": "string", "enum": ["default", "changed", "file"]},
+            "severity": SEVERITY,
+            "machine": TEXT,
+            "for_seconds": NUMBER,
+            "silent": {"type": "boolean"},
+            "metric": TEXT_OR_NULL,
+            "instance": TEXT_OR_NULL,
+            "comparison": TEXT_OR_NULL,
+            "threshold": NUMBER_OR_NULL,
+            "clear": NUMBER_OR_NULL,
+            "message": TEXT,
+            "resolved": TEXT,
+            "firing": INTEGER,
+            "pending": INTEGER,
         }
     ),
     "Event": _object(

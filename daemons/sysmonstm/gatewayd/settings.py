@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from sysmonstm.config import About, Check, CommaSeparated, StorageSettings
-from sysmonstm.listen import ListenAddress
+from sysmonstm.config import RESTART, About, Check, CommaSeparated, StorageSettings
+from sysmonstm.listen import ListenAddress, UnixAddress
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 
@@ -26,10 +26,15 @@ class GatewaySettings(StorageSettings):
     env_prefix: ClassVar[str] = "GATEWAY_"
 
     listen: Annotated[
-        ListenAddress, About("Address for browsers, host:port; not used where systemd hands over a socket")
+        ListenAddress,
+        RESTART,
+        About("Address for browsers, host:port or unix:/path; not used where systemd hands over a socket"),
     ] = "127.0.0.1:8000"
     allowed_hosts: Annotated[
         CommaSeparated,
         Check(_host_names),
         About("Names by which browsers reach the dashboard, besides IP addresses, localhost and the host's own"),
     ] = ()
+    alertd: Annotated[str, UnixAddress, About("Where alertd's control interface is, unix:/path")] = (
+        "unix:/run/sysmon/alertd.sock"
+    )

@@ -12,11 +12,12 @@ from sysmonstm import logs
 from sysmonstm.gatewayd.guard import check_origin
 from sysmonstm.gatewayd.keys import GATEWAY, SOCKETS
 from sysmonstm.gatewayd.live import MAX_CLIENTS, Client, Hub
-from sysmonstm.gatewayd.problem import ProblemError
+from sysmonstm.problem import ProblemError
 
 HEARTBEAT_SECONDS = 20.0
 STALLED_SECONDS = 30.0
 CLOSE_SECONDS = 1.0
+GOING_AWAY = b"the gateway restarts; connect again in 1 s"
 MAX_MESSAGE_BYTES = 64 * 1024
 # How much of what is unsent may lie in the kernel. The rest waits here, where newer samples replace older ones.
 UNSENT_BYTES = 128 * 1024
@@ -53,8 +54,8 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
 
 
 async def close_all(app: web.Application) -> None:
-    """Tell every browser that the gateway goes away; it will connect again."""
-    closing = [ws.close(code=WSCloseCode.GOING_AWAY, message=b"the gateway restarts") for ws in app[SOCKETS]]
+    """Tell every browser that the gateway goes away, and when to connect again."""
+    closing = [ws.close(code=WSCloseCode.GOING_AWAY, message=GOING_AWAY) for ws in app[SOCKETS]]
     await asyncio.gather(*closing)
 
 

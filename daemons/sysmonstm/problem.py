@@ -1,13 +1,18 @@
-"""What every error looks like to a client: a JSON problem (RFC 9457)."""
+"""What every error of our HTTP interfaces looks like to a client: a JSON problem (RFC 9457)."""
 
 from __future__ import annotations
 
 import json
+import traceback
 from http import HTTPStatus
 
 from aiohttp import web
 
+from sysmonstm import logs
+
 CONTENT_TYPE = "application/problem+json"
+
+log = logs.logger(__name__)
 
 
 class ProblemError(Exception):
@@ -41,3 +46,22 @@ def response(status: int, detail: str, parameter: str | None = None) -> web.Resp
     if parameter is not None:
         problem["parameter"] = parameter
     return web.Response(status=status, text=json.dumps(problem), content_type=CONTENT_TYPE)
+
+
+def refusal(request: web.Request, error: web.HTTPException, nothing_here: str) -> web.Response:
+    """What aiohttp itself refuses; `nothing_here` is said of a path that there is not."""
+    details = {
+        HTTPStatus.NOT_FOUND: nothing_here,
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible here",
+    }
+    answer = response(error.status, details.get(HTTPStatus(error.status), error.reason))
+    if "Allow" in error.headers:
+        answer.headers["Allow"] = error.headers["Allow"]
+    return answer
+
+
+def bug(request: web.Request, daemon: str) -> web.Response:
+    """For an error that nobody expected, called where it is caught: the log has the details, the answer none."""
+    trace = traceback.format_exc()
+    log.error("http.failed", "a request failed by a bug", method=request.method, path=request.path, traceback=trace)
+    return response(HTTPStatus.INTERNAL_SERVER_ERROR, f"a bug; the log of {daemon} has the details")

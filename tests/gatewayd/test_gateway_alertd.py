@@ -1,0 +1,134 @@
+"""What the gateway asks sysmon-alertd, and how it does without."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from sysmonstm.gatewayd import alerts
+from sysmonstm.gatewayd.alerts import AlertdAwayError, AlertdClient
+from sysmonstm.gatewayd.readiness import lacking
+from tests.alertd.alertd_process import Starter
+from tests.gatewayd.running_gateway import RunningGateway, serving
+from tests.gatewayd.test_gateway_openapi import fault
+from tests.gatewayd.test_gateway_readiness import state_becomes
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Starter]:
+    starter = Starter(tmp_path)
+    yield starter
+    for alertd in starter.started:
+        await alertd.stop()
+
+
+async def test_the_rules_are_those_that_alertd_goes_by(redis_url: str, database_url: str, start: Starter) -> None:
+    alertd = await start(redis_url, database_url)
+    await alertd.said("alertd.started")
+    async with serving(redis_url, database_url, alertd=f"unix:{alertd.control}") as running:
+        answer = await running.get("/api/rules")
+        assert [rule["rule"] for rule in answer["rules"]] == ["hot"]
+        for rule in answer["rules"]:
+            assert fault(rule, {"$ref": "#/components/schemas/Rule"}) is None
+        await state_becomes(running, "alertd", "up")
+
+
+async def test_without_alertd_it_is_ready_and_says_what_is_missing(gateway: RunningGateway) -> None:
+    problem = await gateway.get("/api/rules", 503)
+    assert "GATEWAY_ALERTD" in problem["detail"]
+    for name in ("redis", "database"):
+        await state_becomes(gateway, name, "up")
+    answer = await gateway.get("/ready")
+    assert answer["ready"] is True
+    assert answer["dependencies"]["alertd"]["needed"] is False
+    assert "cannot be asked" in (await state_becomes(gateway, "alertd", "down"))["detail"]
+    assert (await gateway.get("/api/alerts"))["alerts"] == []
+
+
+async def test_an_alertd_that_comes_back_is_asked_again(redis_url: str, database_url: str, start: Starter) -> None:
+    alertd = await start(redis_url, database_url)
+    await alertd.said("alertd.started")
+    async with serving(redis_url, database_url, alertd=f"unix:{alertd.control}") as running:
+        await state_becomes(running, "alertd", "up")
+        alertd.process.send_signal(signal.SIGSTOP)
+        try:
+            assert "did not answer" in (await running.get("/api/rules", 503))["detail"]
+            await state_becomes(running, "alertd", "down")
+        finally:
+            alertd.process.send_signal(signal.SIGCONT)
+        await state_becomes(running, "alertd", "up")
+        await running.get("/api/rules")
+
+
+@asynccontextmanager
+async def stranger(path: Path, answer: Callable[[web.Request], web.StreamResponse]) -> AsyncIterator[AlertdClient]:
+    """A client of a server that answers everything like this."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return answer(request)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.UnixSite(runner, str(path)).start()
+    try:
+        async with AlertdClient(f"unix:{path}") as client:
+            yield client
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    "body", ["", "nonsense", "[]", "{}", '{"rules": 5}', "[" * 100_000, '{"rules": "' + "x" * 5_000_000 + '"}']
+)
+async def test_what_is_no_alertd_is_said_to_be_none(tmp_path: Path, body: str) -> None:
+    async with stranger(tmp_path / "s", lambda _: web.Response(text=body)) as client:
+        with pytest.raises(AlertdAwayError, match="no sysmon-alertd"):
+            await client.rules()
+
+
+async def test_its_refusals_and_redirects_are_not_followed(tmp_path: Path) -> None:
+    for answer in (
+        web.Response(status=503, text="{}"),
+        web.Response(status=302, headers={"Location": "/x"}, text="{}"),
+    ):
+        async with stranger(tmp_path / "s", lambda _, answer=answer: answer) as client:  # type: ignore[misc]
+            with pytest.raises(AlertdAwayError):
+                await client.status()
+
+
+async def test_another_address_is_asked_from_then_on(tmp_path: Path) -> None:
+    good = json.dumps({"rules": []})
+    async with stranger(tmp_path / "s", lambda _: web.Response(text=good)) as client:
+        assert await client.rules() == []
+        await client.use("unix:/nonexistent/s")
+        with pytest.raises(AlertdAwayError, match="No such file"):
+            await client.rules()
+        await asyncio.gather(*(client.use(f"unix:{tmp_path / 's'}") for _ in range(3)))
+        assert await client.rules() == []
+
+
+async def test_one_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alerts, "ANSWER_SECONDS", 0.2)
+    server = await asyncio.start_unix_server(lambda _reader, _writer: None, tmp_path / "s")
+    async with server, AlertdClient(f"unix:{tmp_path / 's'}") as client:
+        with pytest.raises(AlertdAwayError, match=r"within 0\.2 s"):
+            await client.status()
+
+
+def test_what_an_alertd_lacks_is_said() -> None:
+    up = {"state": "up", "detail": ""}
+    assert lacking({"redis": up, "database": up, "hears_aggregators": True}) == ""
+    away = {"state": "away", "detail": "x"}
+    assert lacking({"redis": away, "database": away, "hears_aggregators": False}) == (
+        "its redis is away, its database is away, it hears no aggregator"
+    )
+    assert lacking({}) == ""
