@@ -1,4 +1,4 @@
-"""Where the files are that belong to the product and are not Python: sql/ and web/."""
+"""Where the files are that belong to the product and are not Python: sql/, units/, web/ and the README."""
 
 from pathlib import Path
 
@@ -7,6 +7,6 @@ _TREE = _PACKAGE.parent.parent
 
 
 def resource(name: str) -> Path:
-    """The directory `name` ("sql", "web"): inside the installed package, or at the top of a source tree."""
+    """The file or directory `name` ("sql", "web"): inside the installed package, or at the top of a source tree."""
     installed = _PACKAGE / name
-    return installed if installed.is_dir() else _TREE / name
+    return installed if installed.exists() else _TREE / name

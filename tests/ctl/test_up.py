@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,10 @@ import pytest
 from sysmonstm.config import UserError
 from sysmonstm.ctl.notify import notify_socket, received
 from sysmonstm.ctl.parts import LAUNCH
-from sysmonstm.ctl.sockets import bound_address, from_here, listen
+from sysmonstm.ctl.sockets import NAMES, addresses, bound_address, from_here, listen, open_sockets
 from sysmonstm.ctl.state import LOG_BYTES, locked, log_file, state_directory
 from sysmonstm.ctl.supervisor import GiveUp, Restart, Supervised, after_end
-from sysmonstm.listen import Address
+from sysmonstm.listen import Address, describe, parse_address
 
 
 def sysmonctl_up(state: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -234,7 +235,7 @@ def test_a_server_that_cannot_be_started_again_is_tried_on() -> None:
 
 WHAT_IT_INHERITED = """
 import os
-from sysmonstm.service import inherited_sockets
+from sysmonstm.handed import inherited_sockets
 found = inherited_sockets(os.environ)
 print([(name, [sock.getsockname()[1] for sock in sockets]) for name, sockets in found.items()])
 """
@@ -260,6 +261,26 @@ subprocess.run([*launch, sys.executable, "-c", {WHAT_IT_INHERITED!r}], pass_fds=
     ports, inherited = done.stdout.splitlines()
     one, other = ports.strip("[]").split(", ")
     assert inherited == f"[('a.socket', [{one}]), ('b.socket', [{other}])]"
+
+
+def test_each_daemon_has_a_socket_and_those_of_the_machine_itself_lie_in_the_state_directory(state: Path) -> None:
+    environ = {"AGGREGATOR_LISTEN": "127.0.0.1:0", "GATEWAY_LISTEN": "127.0.0.1:0"}
+    with ExitStack() as opened:
+        found = {name: opened.enter_context(sock) for name, sock in open_sockets(state, environ, {})}
+        assert found.keys() == NAMES.keys()
+        assert describe(found["alertd"]) == f"unix:{state}/run/alertd.sock"
+        assert found["collectord"].type == socket.SOCK_DGRAM
+        assert (state / "run").stat().st_mode & 0o777 == 0o700
+        settings = addresses(state, found)
+        assert settings["GATEWAY_ALERTD"] == describe(found["alertd"])
+        assert parse_address(settings["COLLECTOR_AGGREGATOR_URL"]) == bound_address(found["aggregatord"])
+        # What is open already is not opened again, and what somebody holds cannot be had.
+        assert list(open_sockets(state, environ, found)) == []
+        with pytest.raises(UserError, match=f"--state {state}: cannot listen on unix:{state}/run/alertd.sock"):
+            list(open_sockets(state, environ, {"aggregatord": 1, "gatewayd": 1}))
+    # Those that a run before has left are in nobody's way.
+    for _, sock in open_sockets(state, environ, {}):
+        sock.close()
 
 
 def test_a_daemon_does_not_outlive_a_killed_up(state: Path) -> None:

@@ -10,6 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from sysmonstm.config import UserError, die
+from sysmonstm.ctl import alertd
+from sysmonstm.ctl.events import events
+from sysmonstm.ctl.installing import command as installing
 from sysmonstm.ctl.machines import machines
 from sysmonstm.ctl.state import state_directory
 from sysmonstm.ctl.top import top
@@ -28,19 +31,41 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("up", help="run everything on this machine until Ctrl-C")
     run.add_argument("--state", type=Path, metavar="DIR", help="where data and logs are kept (or $SYSMON_STATE_DIR)")
     run.add_argument("--verbose", action="store_true", help="the daemons' log lines to the terminal, not to files")
+    run.set_defaults(run=lambda asked: up(_state(asked), asked.verbose, os.environ))
 
     url = f"the dashboard's address (or $SYSMON_URL; {DEFAULT_URL})"
     table = commands.add_parser("machines", help="print a table of the machines")
     table.add_argument("--url", help=url)
     table.add_argument("--json", action="store_true", help="print what the API answers")
+    table.set_defaults(run=lambda asked: machines(_url(asked) or DEFAULT_URL, asked.json))
 
     live = commands.add_parser("top", help="the same table, live, until q or Ctrl-C")
     live.add_argument("--url", help=url)
+    live.set_defaults(run=lambda asked: top(_url(asked) or DEFAULT_URL))
+
+    happened = commands.add_parser("events", help="print what happened: alerts, failed units, new machines")
+    happened.add_argument("--url", help=url)
+    happened.add_argument("--machine", metavar="MACHINE", help="of this machine only")
+    happened.add_argument("-n", "--lines", type=int, default=50, metavar="COUNT", help="the newest so many (50)")
+    happened.add_argument("-f", "--follow", action="store_true", help="and each as it happens, until Ctrl-C")
+    happened.add_argument("--json", action="store_true", help="one JSON object a line, as the API has it")
+    happened.set_defaults(run=_events)
+
+    health = commands.add_parser("doctor", help="look for what is wrong on this machine, and say what mends it")
+    health.add_argument("--url", help="the dashboard's address, if it is not where this machine's listens")
+    health.add_argument("--state", type=Path, metavar="DIR", help="the one of a `sysmonctl up` that is looked at")
+    health.add_argument("--json", action="store_true", help="what is found as JSON")
+    health.set_defaults(run=_doctor)
+
+    alertd.add_parsers(commands)
+
+    installing.add_parsers(commands)
 
     gone = commands.add_parser("forget", help="take a machine out of the fleet and delete its history")
     gone.add_argument("machine", metavar="MACHINE", help="its name, as `sysmonctl machines` prints it")
     gone.add_argument("--state", type=Path, metavar="DIR", help="the one of a `sysmonctl up`, for its database")
     gone.add_argument("--force", action="store_true", help="even if it still sends; it comes back as a new machine")
+    gone.set_defaults(run=_forget)
     return top_level
 
 
@@ -48,27 +73,39 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run sysmonctl."""
     arguments = parser().parse_args(argv)
     try:
-        if arguments.command == "up":
-            up(state_directory(arguments.state, os.environ, os.geteuid() == 0), arguments.verbose, os.environ)
-            return
-        if arguments.command == "forget":
-            # Only this needs psycopg, which takes a while to load.
-            from sysmonstm.ctl.forget import database_url, forget
-
-            state = state_directory(arguments.state, os.environ, os.geteuid() == 0)
-            forget(database_url(arguments.state, state, os.environ), arguments.machine, arguments.force)
-            return
-        url = arguments.url or os.environ.get("SYSMON_URL") or DEFAULT_URL
-        if arguments.command == "machines":
-            machines(url, arguments.json)
-        else:
-            top(url)
+        arguments.run(arguments)
     except UserError as error:
         # It may carry a machine's or a server's words.
         die(f"sysmonctl: {printable(str(error))}")
     except BrokenPipeError:
         # Whoever read us (`| head`) has had enough; nothing more can be said to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _state(arguments: argparse.Namespace) -> Path:
+    return state_directory(arguments.state, os.environ, os.geteuid() == 0)
+
+
+def _url(arguments: argparse.Namespace) -> str | None:
+    return arguments.url or os.environ.get("SYSMON_URL")
+
+
+def _forget(arguments: argparse.Namespace) -> None:
+    # Only this needs psycopg, which takes a while to load.
+    from sysmonstm.ctl.forget import database_url, forget
+
+    forget(database_url(arguments.state, _state(arguments), os.environ), arguments.machine, arguments.force)
+
+
+def _doctor(arguments: argparse.Namespace) -> None:
+    # Only this needs a client of Redis, which takes a while to load.
+    from sysmonstm.ctl.doctor.report import doctor
+
+    sys.exit(doctor(_state(arguments), _url(arguments), arguments.json))
+
+
+def _events(asked: argparse.Namespace) -> None:
+    events(_url(asked) or DEFAULT_URL, asked.machine, asked.lines, asked.follow, asked.json)
 
 
 if __name__ == "__main__":

@@ -13,17 +13,13 @@ from sysmonstm.ctl import servers
 from sysmonstm.ctl.console import Console, Stopped
 from sysmonstm.ctl.notify import notify_socket, received
 from sysmonstm.ctl.parts import STOP_SECONDS, DaemonPart, ServerPart, stop_daemons
-from sysmonstm.ctl.sockets import bound_address, from_here, listen
+from sysmonstm.ctl.sockets import NAMES, addresses, bound_address, from_here, open_sockets
 from sysmonstm.ctl.state import locked, log_file
 from sysmonstm.ctl.supervisor import Part, Supervised
 from sysmonstm.logs import printable
 
 # In the order in which they are started; they are stopped in the opposite one.
 DAEMONS = ("aggregatord", "gatewayd", "alertd", "collectord")
-LISTEN = {
-    "aggregatord": ("AGGREGATOR_LISTEN", "127.0.0.1:50051"),
-    "gatewayd": ("GATEWAY_LISTEN", "127.0.0.1:8000"),
-}
 # Set by `up` itself, whatever they were.
 OWN_SERVERS = ("REDIS_URL", "TIMESCALE_URL")
 STARTING_POLL_SECONDS = 0.05
@@ -42,7 +38,7 @@ def up(state: Path, verbose: bool, environ: Mapping[str, str]) -> None:
 
 
 def _run(state: Path, verbose: bool, environ: Mapping[str, str], console: Console, opened: ExitStack) -> None:
-    listeners = _listeners(state, environ, console, opened)
+    sockets = _sockets(state, environ, console, opened)
     notifications = opened.enter_context(notify_socket(state / "notify"))
     if given := [name for name in OWN_SERVERS if name in environ]:
         console.say(f"{' and '.join(given)} not used: `sysmonctl up` has servers of its own")
@@ -50,34 +46,31 @@ def _run(state: Path, verbose: bool, environ: Mapping[str, str], console: Consol
     settings = _settings(environ, verbose) | {
         "REDIS_URL": redis.url,
         "TIMESCALE_URL": postgres.url,
-        "COLLECTOR_AGGREGATOR_URL": str(from_here(bound_address(listeners["aggregatord"]))),
+        **addresses(state, sockets),
         "COLLECTOR_SPOOL_DIRECTORY": environ.get("COLLECTOR_SPOOL_DIRECTORY", str(state / "collector")),
         "NOTIFY_SOCKET": str(state / "notify"),
     }
-    daemons = _daemons(state, verbose, settings, listeners)
+    daemons = _daemons(state, verbose, settings, sockets)
     opened.callback(stop_daemons, list(reversed(daemons)))
     parts: list[Part] = [redis, postgres, *daemons]
     everything = [Supervised(part, console.say) for part in parts]
     _start(everything, daemons, notifications, console)
-    dashboard = from_here(bound_address(listeners["gatewayd"]))
+    dashboard = from_here(bound_address(sockets["gatewayd"]))
     console.say(_welcome(state, f"http://{dashboard}", postgres.edition, verbose))
     while True:
         _look(everything, daemons, notifications)
         console.pause(POLL_SECONDS)
 
 
-def _listeners(
-    state: Path, environ: Mapping[str, str], console: Console, opened: ExitStack
-) -> dict[str, socket.socket]:
-    """A listening socket for each daemon that has one; UserError if an address cannot be had."""
-    # A run that was killed leaves its notify socket, and its daemons hold the ports until they have stopped.
+def _sockets(state: Path, environ: Mapping[str, str], console: Console, opened: ExitStack) -> dict[str, socket.socket]:
+    """A socket for each daemon to serve; UserError if an address cannot be had."""
+    # A run that was killed leaves its notify socket, and its daemons hold their sockets until they have stopped.
     patience = time.monotonic() + (STOP_SECONDS if (state / "notify").exists() else 0.0)
     found: dict[str, socket.socket] = {}
-    while len(found) < len(LISTEN):
+    while len(found) < len(NAMES):
         try:
-            for name in [name for name in LISTEN if name not in found]:
-                setting, default = LISTEN[name]
-                found[name] = opened.enter_context(listen(setting, environ.get(setting, default)))
+            for name, sock in open_sockets(state, environ, dict(found)):
+                found[name] = opened.enter_context(sock)
         except UserError:
             if time.monotonic() >= patience:
                 raise
@@ -107,15 +100,14 @@ def _settings(environ: Mapping[str, str], verbose: bool) -> dict[str, str]:
 
 
 def _daemons(
-    state: Path, verbose: bool, settings: Mapping[str, str], listeners: Mapping[str, socket.socket]
+    state: Path, verbose: bool, settings: Mapping[str, str], sockets: Mapping[str, socket.socket]
 ) -> list[DaemonPart]:
     return [
         DaemonPart(
             name,
             settings,
             log=None if verbose else log_file(state, name),
-            # As systemd names a socket unless told otherwise: after its unit.
-            sockets={f"sysmon-{name}.socket": listeners[name]} if name in listeners else {},
+            sockets={NAMES[name]: sockets[name]},
         )
         for name in DAEMONS
     ]

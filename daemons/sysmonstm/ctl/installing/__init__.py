@@ -1,0 +1,1 @@
+"""`sysmonctl install` and `uninstall`: units, settings and databases, put in place and taken away again."""
