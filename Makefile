@@ -1,11 +1,12 @@
 # `make run`    shows this machine in a browser: sets up what is missing, then `sysmonctl up` (more for it in ARGS).
 # `make test`   answers "is it good?": sets up, then runs everything that can run here, and says what it skipped and why.
 # `make test-faults` kills, freezes, parts and damages for SECONDS in each scenario, as SEED says; -k NAME in ARGS picks some.
+# `make test-machines` boots a hub and two machines, with systemd and all, and tests the services on them; as root.
 # `make bench`  prints what things cost on this machine.
 # `make fmt`    lays the code out as the tests want it.
 # `make clean`  removes all that was made here; the data of `make run` stays.
 
-.PHONY: run test test-faults bench fmt clean
+.PHONY: run test test-faults test-machines bench fmt clean
 
 run:
 	@.ci/setup run
@@ -18,6 +19,10 @@ test:
 test-faults:
 	@.ci/setup test
 	@.venv/bin/pytest tests/faults -s $(if $(SECONDS),--fault-seconds=$(SECONDS)) $(if $(SEED),--fault-seed=$(SEED)) $(ARGS)
+
+test-machines:
+	@.ci/setup test
+	@SYSMON_TEST_MACHINE_LAYERS="$$(.ci/machine-tree)" SYSMON_TEST_REQUIRE_ALL=1 .venv/bin/pytest tests/machine -s --durations=0 $(ARGS)
 
 bench:
 	@.ci/setup test
