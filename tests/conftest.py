@@ -23,6 +23,7 @@ from redis import Redis
 
 from sysmonstm.aggregatord.migrate import migrate
 from sysmonstm.ctl import binaries, servers
+from tests import figures
 from tests.editions import PLAIN, TIMESCALEDB
 
 REQUIRE_ALL = os.environ.get("SYSMON_TEST_REQUIRE_ALL") == "1"
@@ -45,6 +46,14 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"faults: --fault-seed={seed} --fault-seconds={seconds:g}"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the work, have each file in one of them, and the machines of all in one."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            group = "machines" if item.get_closest_marker("machine") else str(item.path)
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """Where every prerequisite is required, a skip is a failure."""
     if REQUIRE_ALL and call.excinfo is not None and call.excinfo.errisinstance(pytest.skip.Exception):
@@ -52,6 +61,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         call.excinfo = pytest.ExceptionInfo.from_exception(
             AssertionError(f"{item.nodeid} was skipped where nothing may be: {reason}")
         )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the tests have measured."""
+    stats = terminalreporter.stats
+    if lines := figures.told([*stats.get("passed", []), *stats.get("failed", [])]):
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(name="figures")
+def figures_of_test(request: pytest.FixtureRequest) -> figures.Figures:
+    """Takes lines that are shown at the end of the run."""
+    return figures.of_test(request.node)
 
 
 @pytest.fixture(scope="session")

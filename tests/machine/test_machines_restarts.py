@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.figures import Figures
 from tests.machine import trees
 from tests.machine.clients import connecting_from
 from tests.machine.fleet import DAEMONS, HUB_LISTEN, HUB_SOCKET, INTERVAL_SECONDS, Fleet
@@ -23,9 +24,7 @@ CUT_SECONDS = 8.0
 UPGRADE = "9.9.9"
 
 
-def test_nobody_is_refused_and_no_frame_is_lost_in_ten_restarts(
-    fleet: Fleet, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_nobody_is_refused_and_no_frame_is_lost_in_ten_restarts(fleet: Fleet, figures: Figures) -> None:
     began = time.time()
     before = _descriptors(fleet)
     with (
@@ -38,8 +37,7 @@ def test_nobody_is_refused_and_no_frame_is_lost_in_ten_restarts(
             fleet.wait_until_stored()
         eventually("there were enough connections", lambda: time.time() - began > LEAST_CONNECTIONS / 2 * 0.05)
     took = time.time() - began
-    with capsys.disabled():
-        print(f"\n{made.made} connections in {RESTARTS} restarts, {took:.0f} s; the slowest took {made.slowest:.1f} s")
+    figures(f"{made.made} connections in {RESTARTS} restarts, {took:.0f} s; the slowest took {made.slowest:.1f} s")
     assert made.failures + made_there.failures == []
     assert made_there.made > RESTARTS
     assert made.made >= LEAST_CONNECTIONS

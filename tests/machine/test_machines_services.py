@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.figures import Figures
 from tests.machine.clients import connecting_from
 from tests.machine.fleet import DAEMONS, HUB_LISTEN, Fleet
 from tests.machine.machine import Machine, eventually
@@ -30,11 +31,11 @@ def test_unit_files_have_no_fault(fleet: Fleet) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-def test_services_are_hardened(fleet: Fleet) -> None:
+def test_services_are_hardened(fleet: Fleet, figures: Figures) -> None:
     lines = fleet.hub.run("systemd-analyze", "security", "--no-pager", *_services()).splitlines()
     overall = [line for line in lines if "Overall exposure level for" in line]
     found = {line.split("sysmon-")[1].split(".service")[0]: float(line.split(":")[1].split()[0]) for line in overall}
-    print(found)
+    figures("exposure: " + ", ".join(f"{name} {score}" for name, score in found.items()))
     assert found.keys() == MOST_EXPOSURE.keys()
     assert {name: score for name, score in found.items() if score > MOST_EXPOSURE[name]} == {}
 

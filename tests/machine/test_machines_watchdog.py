@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.figures import Figures
 from tests.machine import wedge
 from tests.machine.fleet import DAEMONS, Fleet
 from tests.machine.machine import Machine, eventually
@@ -61,24 +62,23 @@ def _signal_all(fleet: Fleet, signal: str) -> Callable[[dict[str, int]], None]:
     return attack
 
 
-def _show(took: dict[str, float], what: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with capsys.disabled():
-        print(f"\n{what}: replaced after", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items()))
+def _line(took: dict[str, float], what: str) -> str:
+    return f"{what}: replaced after " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items())
 
 
-def test_who_is_killed_is_back_in_seconds(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
+def test_who_is_killed_is_back_in_seconds(fleet: Fleet, figures: Figures) -> None:
     took = _replaced(fleet, _signal_all(fleet, "KILL"))
-    _show(took, "kill -9", capsys)
+    figures(_line(took, "kill -9"))
     assert max(took.values()) < 5 + LEEWAY_SECONDS
 
 
-def test_who_is_stopped_is_replaced(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
+def test_who_is_stopped_is_replaced(fleet: Fleet, figures: Figures) -> None:
     took = _replaced(fleet, _signal_all(fleet, "STOP"))
-    _show(took, "SIGSTOP", capsys)
+    figures(_line(took, "SIGSTOP"))
     assert max(took.values()) < REPLACED_SECONDS + LEEWAY_SECONDS
 
 
-def test_a_daemon_with_one_wedged_loop_is_replaced(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_daemon_with_one_wedged_loop_is_replaced(fleet: Fleet, figures: Figures) -> None:
     hub, since = fleet.hub, fleet.hub.now()
     folder = hub.path(wedge.DIRECTORY)
 
@@ -94,7 +94,7 @@ def test_a_daemon_with_one_wedged_loop_is_replaced(fleet: Fleet, capsys: pytest.
 
     _replaced(fleet, attack)
     took = {daemon: _active_since(hub, unit) - _said(hub, unit, wedge.SAYS, since) for daemon, unit in UNITS.items()}
-    _show(took, "a wedged loop", capsys)
+    figures(_line(took, "a wedged loop"))
     assert max(took.values()) < REPLACED_SECONDS + LEEWAY_SECONDS
     for unit in UNITS.values():
         assert _said(hub, unit, "Watchdog timeout", since) > 0

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.figures import Figures
 from tests.machine.fleet import HUB_LISTEN, INTERVAL_SECONDS, Fleet
 from tests.machine.machine import Machine, eventually
 from tests.machine.settings import changed
@@ -24,7 +25,7 @@ LEEWAY_SECONDS = 3.0
 BARE = "web2-bare"
 
 
-def test_a_failed_unit_is_an_event_at_once(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_unit_is_an_event_at_once(fleet: Fleet, figures: Figures) -> None:
     web = fleet.web1
     # However seldom it samples.
     with changed(web, "collectord", f"collection_interval = {INTERVAL_SECONDS}", "collection_interval = 30"):
@@ -33,8 +34,7 @@ def test_a_failed_unit_is_an_event_at_once(fleet: Fleet, capsys: pytest.CaptureF
         web.ask("systemd-run", "--quiet", f"--unit={FAILS}", "false")
         (event,) = eventually("it is an event", lambda: fleet.events("unit.failed", "web1", began) or None)
         took = time.time() - began
-    with capsys.disabled():
-        print(f"\na failed unit is an event at the hub after {took:.2f} s")
+    figures(f"a failed unit is an event at the hub after {took:.2f} s")
     assert event["fields"]["unit"] == FAILS
     assert event["severity"] == "warning"
     assert FAILS in event["message"]

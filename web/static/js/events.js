@@ -9,6 +9,16 @@ import { clock, dateTime, day } from "./units.js";
 
 const MOST_SHOWN = 30;
 
+/**
+ * Each event once, the newest first: some come live while the past ones are asked for.
+ * @param {FleetEvent[]} some
+ * @param {FleetEvent[]} others
+ */
+export function merged(some, others) {
+  const byNumber = new Map([...some, ...others].map((event) => [event.id, event]));
+  return [...byNumber.values()].sort((a, b) => b.id - a.id).slice(0, MOST_SHOWN);
+}
+
 export class Events {
   /** @param {() => number} now seconds since 1970 */
   constructor(now) {
@@ -34,7 +44,7 @@ export class Events {
     if (machine !== null) query.set("machine", machine);
     try {
       const response = await fetch(`api/events?${query}`, { signal: this.asking.signal });
-      if (response.ok) this.shown = (await response.json()).events;
+      if (response.ok) this.shown = merged(this.shown, (await response.json()).events);
       this.draw(response.ok ? "Nothing has happened yet." : "Past events are away: the database does not answer.");
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") return;
@@ -50,7 +60,7 @@ export class Events {
       (event) => !known.has(event.id) && (this.machine === null || event.machine === this.machine),
     );
     if (!fresh.length) return;
-    this.shown = [...fresh.reverse(), ...this.shown].slice(0, MOST_SHOWN);
+    this.shown = merged(this.shown, fresh);
     this.draw("");
   }
 
