@@ -3,7 +3,8 @@
 A daemon derives its class from `Settings` and names its `env_prefix`. The field `collection_interval` of the prefix
 `COLLECTOR_` is COLLECTOR_COLLECTION_INTERVAL in the environment and `collection_interval` in the file. The fields in
 `SHARED` mean the same to every daemon and have no prefix. Those in `SECRET` may also come as files of their own:
-$CREDENTIALS_DIRECTORY/<field>, as systemd's LoadCredential= hands them over.
+$CREDENTIALS_DIRECTORY/<field>, as systemd's LoadCredential= hands them over. A path marked `CREDENTIAL` that nobody
+sets is that of such a file, named like the environment variable in lower case, if there is more than blanks in it.
 
 A field is `name: Annotated[type, About("what it is"), ...] = default`; what it may hold is said by its type, by
 annotated_types (Ge, Le, …) and by `Check`; `RESTART` marks what a running daemon cannot change. pydantic sees to it, in
@@ -12,23 +13,19 @@ a child process: its modules take 10 MiB of memory, a fifth of a collector, and 
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import dataclasses
 import difflib
 import os
-import signal
 import sys
-import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, NoReturn, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn, TypeVar, get_type_hints
 
-from sysmonstm.apart import afresh, apart
+from sysmonstm import toml_text
 from sysmonstm.logs import refuse
 from sysmonstm.store_addresses import database_address, redis_address
+from sysmonstm.toml_text import TomlError
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -38,8 +35,6 @@ if TYPE_CHECKING:
 SHARED = frozenset({"redis_url", "timescale_url", "log_level", "log_format"})
 SECRET = frozenset({"redis_url", "timescale_url", "webhook_url"})
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
-# A machine that is too busy to read its configuration in this time is better left with the one it has.
-REREAD_SECONDS = 30.0
 
 
 class UserError(Exception):
@@ -65,6 +60,14 @@ class Restart:
 
 
 RESTART = Restart()
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Marks a setting that is the path of a file, which may also come as a credential."""
+
+
+CREDENTIAL = Credential()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +157,17 @@ def about(settings: type[Settings], field: str) -> str:
 
 def fixed(settings: type[Settings]) -> frozenset[str]:
     """The names of the settings that a running daemon cannot change."""
-    hints = get_type_hints(settings, include_extras=True)
-    return frozenset(field for field in fields(settings) if RESTART in hints[field].__metadata__)
+    return frozenset(field for field in fields(settings) if _is_marked(settings, field, RESTART))
+
+
+def credential_files(settings: type[Settings]) -> dict[str, str]:
+    """The settings whose files may be credentials: the field, and the name of the credential."""
+    marked = (field for field in fields(settings) if _is_marked(settings, field, CREDENTIAL))
+    return {field: env_name(settings, field).lower() for field in marked}
+
+
+def _is_marked(settings: type[Settings], field: str, mark: Restart | Credential) -> bool:
+    return mark in get_type_hints(settings, include_extras=True)[field].__metadata__
 
 
 def load(settings: type[S], environ: Mapping[str, str], file: Path | None = None) -> S:
@@ -166,8 +178,10 @@ def load(settings: type[S], environ: Mapping[str, str], file: Path | None = None
     from pydantic import TypeAdapter, ValidationError
 
     names = {env_name(settings, field): field for field in fields(settings)}
-    values = _read_toml(settings, file) if file else {}
-    sources = {field: f"{field} in {file}" for field in values}
+    values: dict[str, object] = dict(_credential_paths(settings, environ))
+    told = _read_toml(settings, file) if file else {}
+    values |= told
+    sources = {field: f"{field} in {file}" for field in told}
     for field, secret in _credentials(settings, environ).items():
         values[field] = secret
         sources[field] = f"the credential {field}"
@@ -192,6 +206,15 @@ def _credentials(settings: type[Settings], environ: Mapping[str, str]) -> dict[s
     return {field: secret for field, secret in secrets.items() if secret}
 
 
+def _credential_paths(settings: type[Settings], environ: Mapping[str, str]) -> dict[str, Path]:
+    """The paths of the credentials that are given, of those that are used as files."""
+    directory = environ.get(CREDENTIALS)
+    if not directory:
+        return {}
+    paths = {field: Path(directory) / name for field, name in credential_files(settings).items()}
+    return {field: path for field, path in paths.items() if _read_credential(path)}
+
+
 def _read_credential(file: Path) -> str:
     try:
         return file.read_text().strip()
@@ -205,11 +228,13 @@ def _read_credential(file: Path) -> str:
 
 def _read_toml(settings: type[Settings], file: Path) -> dict[str, object]:
     try:
-        values = tomllib.loads(file.read_text())
+        values = toml_text.parse(file.read_text())
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise UserError(f"{file} is not TOML: {error}") from None
+    except TomlError as error:
+        raise UserError(f"{file} {error}") from None
     for key in values:
         if key not in fields(settings):
             raise UserError(f"{key} in {file} is not a setting{nearest(key, fields(settings))}")
@@ -231,68 +256,8 @@ def _first_fault(settings: type[Settings], error: ValidationError, sources: Mapp
     return f"{sources.get(field, field)}: {message}{given}; it is: {about(settings, field)}"
 
 
-@dataclass(frozen=True)
-class Source(Generic[S]):
-    """Where a daemon's settings come from; `settings` are those of the start.
-
-    `asked` is set where somebody has asked for a reload since they were read.
-    """
-
-    settings: S
-    file: Path | None = None
-    asked: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
-
-    async def reload(self) -> S:
-        """The settings as they would be at a start now.
-
-        UserError if they are not good, ApartError if they could not be looked at.
-        """
-        kind = type(self.settings)
-        where = (kind.__module__, kind.__qualname__, str(self.file) if self.file else "")
-        reread = await afresh(read_anew, *where, expected=UserError, seconds=REREAD_SECONDS)
-        assert isinstance(reread, kind), "it was asked for by its name"
-        return reread
-
-
-def read_anew(module: str, name: str, file: str) -> Settings:
-    """The checked settings of the class `name` in `module`, for a process that has just started."""
-    kind: type[Settings] = getattr(import_module(module), name)
-    return _checked(load(kind, os.environ, Path(file) if file else None))
-
-
-def from_command_line(settings: type[S], description: str, argv: Sequence[str] | None = None) -> Source[S]:
-    """The settings of a daemon started by hand or by systemd, and where they come from.
-
-    Reads `--config FILE`; with `--check-config` says whether the configuration is good and exits 0 or 1; with
-    `--print-config` prints a file of settings to edit and exits.
-    """
-    # Whoever asks for a reload from here on is heard in the end, instead of ending the process. To block the signal is
-    # not enough: libraries have threads by now that do not.
-    asked = asyncio.Event()
-    signal.signal(signal.SIGHUP, lambda *_: asked.set())
-    started = Path(sys.argv[0])
-    # By `python -m` the path says which daemon it is.
-    name = f"sysmon-{started.parent.name}" if started.name == "__main__.py" else started.name
-    parser = argparse.ArgumentParser(prog=name, description=description)
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
-    parser.add_argument("--check-config", action="store_true", help="say whether the settings are good, and exit")
-    parser.add_argument("--print-config", action="store_true", help="print every setting and its default, and exit")
-    arguments = parser.parse_args(argv)
-    if arguments.print_config:
-        from sysmonstm.settings_file import commented
-
-        print(commented(settings, parser.prog), end="")  # noqa: T201 - what the user asked for
-        sys.exit(0)
-    try:
-        loaded = apart(lambda: _checked(load(settings, os.environ, arguments.config)), expected=UserError)
-    except UserError as error:
-        die(f"{parser.prog}: {error}")
-    if arguments.check_config:
-        print("the configuration is good")  # noqa: T201 - what the user asked for
-        sys.exit(0)
-    return Source(loaded, arguments.config, asked)
-
-
-def _checked(settings: S) -> S:
-    settings.check()
-    return settings
+def loaded_and_checked(settings: type[S], file: Path | None) -> S:
+    """The settings of this process, and what they point to is good; UserError if not."""
+    loaded = load(settings, os.environ, file)
+    loaded.check()
+    return loaded

@@ -14,7 +14,10 @@ CONCEALED = "[concealed]"
 SHORTEST = 6
 
 # `scheme://user:password@`, up to the last @ of what may be an address: an @ may be in the password as it is.
-_USERINFO = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,30}://)[^\s/?#\"'<>]*@")
+# The example that a hint gives has these very words, and is no secret.
+_USERINFO = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,30}://)(?!user:password@host\b)[^\s/?#\"'<>]*@")
+# User and the rest of an address whose password may hold anything, as libpq and people take it.
+_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^:@/?#]*):(.*)", re.DOTALL)
 _NAME = r"password|passwd|pwd|passphrase|secret|token|api[_-]?key|authorization"
 _QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 # `password=…` of libpq, `"token": "…"` of JSON, `Authorization: Bearer …` of HTTP.
@@ -44,17 +47,28 @@ def secrets_in(value: str) -> list[str]:
         parts = urlsplit(value)
         password, user = parts.password, parts.username
     except ValueError:
-        return [value]
+        return [value, *_passwords(value)]
     # libpq's `password=…`, after a question mark too.
     found = [found[2].strip("'\"") for found in _SETTING.finditer(value)]
     if not parts.scheme or not parts.netloc:
         # The path of a socket is none, and of words for libpq only those.
         return found if value.startswith(("unix:", "/")) or "=" in value else [value]
+    found += _passwords(value)
     if password and password != user:
         found.append(password)
     if parts.scheme in {"http", "https"}:
         found += [value, (parts.path + ("?" + parts.query if parts.query else "")).lstrip("/")]
     return found
+
+
+def _passwords(address: str) -> list[str]:
+    """What may be the password in an address: where it has unquoted /, ?, # or @ in it, all that it might be."""
+    login = _LOGIN.fullmatch(address)
+    if not login:
+        return []
+    user, rest = login.groups()
+    ends = (at.start() for at in re.finditer("@", rest))
+    return [rest[:end] for end in ends if rest[:end] not in ("", user)]
 
 
 def _forms(secret: str) -> set[str]:

@@ -6,15 +6,14 @@ import asyncio
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from sysmonstm import logs
 from sysmonstm.apart import ApartError
-from sysmonstm.config import REREAD_SECONDS, SECRET, Settings, Source, UserError, fields, fixed
+from sysmonstm.command_line import REREAD_SECONDS, Source
+from sysmonstm.config import SECRET, Settings, UserError, fields, fixed
 from sysmonstm.redaction import conceal
-
-if TYPE_CHECKING:
-    from sysmonstm.service import Service
+from sysmonstm.service import Service
 
 log = logs.logger(__name__)
 
@@ -66,7 +65,7 @@ class Reloads(Generic[S]):
                 continue
 
     async def now(self) -> Sequence[str]:
-        """The names of the settings that have changed; UserError if the new ones are refused."""
+        """The names of what has changed, mostly settings; UserError if the new configuration is refused."""
         async with self._one_at_a_time:
             self._manager.reloading()
             try:
@@ -89,17 +88,18 @@ class Reloads(Generic[S]):
         kept = fixed(kind) if self._manager.apply else frozenset(fields(kind)) - LOG_SETTINGS
         before, new = self._running, applicable(self._running, wanted, kept)
         speak_by(new)
+        beyond: Sequence[str] = ()
         try:
             if self._manager.apply:
-                await self._manager.apply(new)
+                beyond = await self._manager.apply(new) or ()
         except UserError:
             speak_by(before)
             raise
         self._running = new
-        return self._tell(changed(before, new), changed(new, wanted))
+        return self._tell([*changed(before, new), *beyond], changed(new, wanted))
 
     def _tell(self, names: list[str], waiting: list[str]) -> Sequence[str]:
-        said = f"the configuration is read anew: {', '.join(names) or 'no setting'} changed"
+        said = f"the configuration is read anew: {', '.join(names) or 'nothing'} changed"
         log.info("reload.done", said, changed=names)
         self._manager.remark("")
         if waiting:

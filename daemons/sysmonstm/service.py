@@ -1,4 +1,4 @@
-"""The life of a daemon: READY, STATUS, RELOADING, WATCHDOG, STOPPING, and the signals by which it is steered.
+"""What a daemon tells its service manager: READY, STATUS, RELOADING, WATCHDOG, STOPPING; and what its loops promise.
 
 Outside systemd (no NOTIFY_SOCKET) the notifications do nothing and everything still runs.
 """
@@ -6,26 +6,21 @@ Outside systemd (no NOTIFY_SOCKET) the notifications do nothing and everything s
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import os
-import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any
 
 from sysmonstm import __version__, handed, logs
 from sysmonstm.beats import Beats, Loop
-from sysmonstm.config import Settings, Source, UserError, die
+from sysmonstm.config import UserError
 from sysmonstm.notifications import Notifier, status
-from sysmonstm.reload import Reloads, speak_by
 
 log = logs.logger(__name__)
 
 # How often the loops are looked at.
 LOOK_SECONDS = 1.0
-
-S = TypeVar("S", bound=Settings)
 
 
 class Service:
@@ -41,7 +36,7 @@ class Service:
         self._stopping = False
         self.is_ready = asyncio.Event()
         # Takes new settings, of the daemon's own class, while it runs; None where a daemon can change nothing.
-        self.apply: Callable[[Any], Awaitable[None]] | None = None
+        self.apply: Callable[[Any], Awaitable[Sequence[str] | None]] | None = None
         # Set by `run`.
         self.reloads: Callable[[], Awaitable[Sequence[str]]] | None = None
 
@@ -74,16 +69,16 @@ class Service:
         """They are in force, or refused."""
         self._notifier.tell("READY=1", self._line())
 
-    def on_reload(self, apply: Callable[[Any], Awaitable[None]]) -> None:
+    def on_reload(self, apply: Callable[[Any], Awaitable[Sequence[str] | None]]) -> None:
         """Have `apply` take new, valid settings on SIGHUP. To be called before `ready`.
 
         Those marked RESTART are given as they were. It must not raise for what a user causes, but for UserError, by
-        which it refuses them; then it has applied nothing.
+        which it refuses them; then it has applied nothing. What it names has changed too, beside the settings.
         """
         self.apply = apply
 
     async def reload(self) -> Sequence[str]:
-        """Do what SIGHUP does; the names of the settings that have changed. UserError if they are refused."""
+        """Do what SIGHUP does; the names of what has changed. UserError if that is refused."""
         if self.reloads is None:
             raise UserError("this process has no configuration to read anew")
         return await self.reloads()
@@ -146,71 +141,3 @@ def close_unasked() -> None:
         log.warning("listen.unknown", f"a socket named {name} was handed over; nobody here serves it", name=name)
         for sock in sockets:
             sock.close()
-
-
-def run(source: Source[S], main: Callable[[S, Service], Awaitable[None]]) -> None:
-    """Run a daemon until SIGTERM or SIGINT cancels `main`; what else ends it rises.
-
-    A UserError that reaches here is printed as one line, exit status 1. SIGHUP reads the settings anew.
-    """
-    speak_by(source.settings)
-    # systemd ends a daemon that hangs by SIGABRT: where its threads were is then in the journal.
-    faulthandler.enable()
-    try:
-        asyncio.run(_until_signalled(source, main))
-    except UserError as error:
-        die(str(error))
-    except BaseExceptionGroup as group:
-        # Loops live in TaskGroups, which wrap even the one error that was meant for the user.
-        users, others = group.split(UserError)
-        if others or not users:
-            raise
-        die(str(next(_leaves(users))))
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
-
-
-async def _until_signalled(source: Source[S], main: Callable[[S, Service], Awaitable[None]]) -> None:
-    service = Service()
-    reloads = Reloads(source, service)
-    service.reloads = reloads.now
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(service.watchdog())
-            reloading = tasks.create_task(reloads.heed(source.asked))
-            working = tasks.create_task(_awaited(main(source.settings, service)))
-            _heed_signals(service, source.asked, reloading, working)
-            await asyncio.wait({working})
-            watching.cancel()
-            reloading.cancel()
-    finally:
-        close_unasked()
-    if working.cancelled() and not service.is_stopping:
-        raise asyncio.CancelledError
-    log.info("daemon.stopped", "stopped as asked")
-
-
-async def _awaited(work: Awaitable[None]) -> None:
-    await work
-
-
-def _heed_signals(
-    service: Service, asked: asyncio.Event, reloading: asyncio.Task[Any], working: asyncio.Task[Any]
-) -> None:
-    def stop() -> None:
-        if not service.is_stopping:
-            # Before anything that takes time.
-            service.stopping()
-            reloading.cancel()
-        working.cancel()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    loop.add_signal_handler(signal.SIGHUP, asked.set)

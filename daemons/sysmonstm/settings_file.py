@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from textwrap import wrap
 
-from sysmonstm.config import SECRET, Settings, about, fields, fixed
+from sysmonstm.config import SECRET, Settings, about, credential_files, fields, fixed
 
 WIDTH = 100
 
@@ -29,6 +29,8 @@ def _sentence(settings: type[Settings], field: str) -> str:
     words = [f"{about(settings, field)}."]
     if field in SECRET:
         words.append(f"If it holds a secret: in the file /etc/sysmonstm/credentials/{field}, read at each restart.")
+    if credential := credential_files(settings).get(field):
+        words.append(f"Unless set: the file /etc/sysmonstm/credentials/{credential}, read at each restart.")
     if field in fixed(settings):
         words.append("A change needs a restart.")
     return " ".join(words)

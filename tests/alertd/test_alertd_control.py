@@ -94,6 +94,8 @@ async def test_what_is_pending_says_how_long_it_has_left(redis_url: str, databas
         (b'[rules.x]\nmetric = "a.b"\n', "rule x: threshold is missing"),
         (b"[rules", "not TOML"),
         (b"a=" + b"[" * 60_000, "nested too deeply"),
+        (b"rules." + b".".join([b"a"] * 32_000) + b"=1", "a name of more than 16 parts"),
+        (b"[rules.x]\nthreshold = " + b"9" * 60_000, "a word of more than 300 characters"),
         (b"\xff", None),
     ],
 )
@@ -157,6 +159,30 @@ async def test_a_test_notification_goes_out_now_and_its_answer_comes_back(
     assert await rows(database_url, "SELECT FROM notifications") == []
 
 
+async def test_such_work_is_done_for_one_at_a_time(redis_url: str, database_url: str, start: Starter) -> None:
+    reached, answer = asyncio.Event(), asyncio.Event()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.set()
+        await answer.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as webhook:
+        port = webhook.sockets[0].getsockname()[1]
+        alertd = await start(redis_url, database_url, f"http://127.0.0.1:{port}/")
+        async with asyncio.TaskGroup() as tasks:
+            first = tasks.create_task(alertd.ask("POST", "/test"))
+            await reached.wait()
+            for method, what in (("POST", "/test"), ("POST", "/check"), ("POST", "/reload")):
+                status, problem = await alertd.ask(method, what, b"")
+                assert (status, problem["status"]) == (429, 429)
+            assert (await alertd.ask("GET", "/status"))[0] == 200
+            answer.set()
+        assert first.result()[0] == 200
+        assert (await alertd.ask("POST", "/check", b""))[0] == 200
+
+
 async def _rules_become(alertd: Alertd, rules: str) -> tuple[int, dict[str, object]]:
     await alertd.said("alertd.started")
     (alertd.control.parent / "rules.toml").write_text(rules)
@@ -172,7 +198,8 @@ async def test_a_reload_takes_new_rules_and_keeps_what_fires(
     await until(lambda: now(receiver.taken == ["firing"]))
     since = await rows(database_url, "SELECT since FROM alert_states")
     status, said = await _rules_become(alertd, RULES.replace('"critical"', '"info"') + "[rules.more]\nsilent = true\n")
-    assert (status, said["taken"], said["rules"]) == (200, True, 2)
+    assert (status, said["taken"], said["rules"], said["changed"]) == (200, True, 2, ["rules"])
+    assert (await alertd.ask("POST", "/reload"))[1]["changed"] == []
     for _ in range(10):
         aggregator.sample(95)
         await asyncio.sleep(0.05)

@@ -47,7 +47,7 @@ async def test_a_transition_is_a_row_an_event_a_log_line_and_a_post(
     )
     assert [event[2:5] for event in events] == [
         ("alert.firing", "critical", "web1"),
-        ("alert.resolved", "critical", "web1"),
+        ("alert.resolved", "info", "web1"),
     ]
     names = ("id", "time", "kind", "severity", "machine", "message", "fields")
     sent = [json.loads(message["data"]) for message in published if message["type"] == "message"]

@@ -69,6 +69,8 @@ def test_several_words_are_parted_by_commas_in_the_environment_and_a_list_in_a_f
         ),
         ({}, "siez = 1", "is not a setting; did you mean size?"),
         ({}, "size = ", "is not TOML"),
+        ({}, f"size = {'9' * 5000}", "has a word of more than 300 characters (at line 1)"),
+        ({}, "size = " + "[" * 5000, "is nested too deeply"),
         (
             {"TEST_SIZE": "0"},
             "",
@@ -299,9 +301,9 @@ def test_check_config_exits_1_with_one_line_where_they_are_not(tmp_path: Path) -
 
 def test_a_started_daemon_has_not_loaded_what_looked_at_its_settings() -> None:
     script = (
-        "import sys; from sysmonstm import config; from sysmonstm.collectord.settings import CollectorSettings;"
+        "import sys; from sysmonstm import command_line; from sysmonstm.collectord.settings import CollectorSettings;"
         "import sysmonstm.collectord.__main__;"
-        "settings = config.from_command_line(CollectorSettings, '', []).settings;"
+        "settings = command_line.from_command_line(CollectorSettings, '', []).settings;"
         "print(settings.collection_interval, 'pydantic' in sys.modules)"
     )
     environ = os.environ | {"COLLECTOR_COLLECTION_INTERVAL": "7"}
@@ -311,11 +313,11 @@ def test_a_started_daemon_has_not_loaded_what_looked_at_its_settings() -> None:
 
 def test_a_fault_in_looking_at_the_settings_is_shown_and_ends_the_start() -> None:
     script = (
-        "from dataclasses import dataclass; from sysmonstm import config\n"
+        "from dataclasses import dataclass; from sysmonstm import command_line, config\n"
         "@dataclass(frozen=True)\n"
         "class Broken(config.Settings):\n"
         "    def check(self): raise ZeroDivisionError('a defect')\n"
-        "config.from_command_line(Broken, '', [])"
+        "command_line.from_command_line(Broken, '', [])"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert result.returncode == 1

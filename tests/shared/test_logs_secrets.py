@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sysmonstm import logs, redaction
+from sysmonstm.store_addresses import database_address
 from tests.shared.test_logs import written
 
 DATABASE = "postgresql://monitor:pa55-w%2Ford@db:5432/monitor?application_name=x"
@@ -79,6 +80,24 @@ def test_what_looks_like_a_secret_is_left_out(text: str, found: str) -> None:
 def test_the_rest_stays(text: str) -> None:
     redaction.conceal(["postgresql://monitor:monitor@localhost/monitor", "redis://x:abc@h"])
     assert redaction.redacted(text) == text
+
+
+@pytest.mark.parametrize("password", ["pa#secret", "pa?secret", "pa/secret", "p@a/secret", "12345/secret", "[secret"])
+@pytest.mark.parametrize("rest", ["h", "h:5432/monitor?application_name=a@b", "[::1]:5432,h2/x"])
+def test_a_password_may_hold_what_ends_that_part_of_an_address(password: str, rest: str) -> None:
+    address = f"postgresql://monitor:{password}@{rest}"
+    redaction.conceal([address])
+    for text in (f"the password {password} was not taken", f"cannot use {address}", f"as {password!r}"):
+        assert "secret" not in redaction.redacted(text)
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", "postgresql://h:port/x"])
+def test_the_example_of_a_hint_stays(wrong: str) -> None:
+    with pytest.raises(ValueError) as fault:
+        database_address(wrong)
+    said = redaction.redacted(str(fault.value))
+    assert "postgresql://user:password@host:5432/database" in said
+    assert redaction.redacted("at redis://user:password@cache") == "at redis://[concealed]@cache"
 
 
 def test_secrets_from_before_a_reload_stay_concealed() -> None:

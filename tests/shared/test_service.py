@@ -35,8 +35,9 @@ os.execv(sys.executable, [sys.executable, "-c", sys.argv[2]])
 
 _DAEMON = """
 import asyncio
-from sysmonstm import service
-from sysmonstm.config import Settings, Source, UserError
+from sysmonstm import daemon
+from sysmonstm.command_line import Source
+from sysmonstm.config import Settings, UserError
 
 async def main(settings, manager):
     async with asyncio.TaskGroup() as tasks:
@@ -176,7 +177,7 @@ async def work(manager):
     while True:
         manager.beat("work", 60.0)
         await asyncio.sleep(0.01)
-service.run(Source(Settings(log_format="text")), main)
+daemon.run(Source(Settings(log_format="text")), main)
 """
 
 
@@ -201,7 +202,7 @@ async def work(manager):
     manager.beat("work", 0.0)
     manager.ready("stalled")
     await asyncio.sleep(3600)
-service.run(Source(Settings(log_format="text")), main)
+daemon.run(Source(Settings(log_format="text")), main)
 """
 
 
@@ -233,7 +234,7 @@ async def work(manager):
     manager.beat("work", 0.3)
     with manager.waits("work", at_most=1.5):
         await asyncio.sleep(3600)
-service.run(Source(Settings(log_format="text")), main)
+daemon.run(Source(Settings(log_format="text")), main)
 """
     with started(tmp_path, _DAEMON + waiting, environ={"WATCHDOG_USEC": "150000"}) as systemd:
         systemd.hears_until("READY=1")
@@ -254,7 +255,7 @@ async def work(manager):
     manager.ready("web1\\nMAINPID=1")
     manager.status("wéb1\\nSTOPPING=1" + "x" * 5000)
     await asyncio.sleep(3600)
-service.run(Source(Settings()), main)
+daemon.run(Source(Settings()), main)
 """
     with started(tmp_path, _DAEMON + hostile) as systemd:
         assert systemd.hears_until("READY=1")[-1].splitlines() == ["READY=1", "STATUS=web1\\nMAINPID=1"]
@@ -271,7 +272,7 @@ async def work(manager):
         await asyncio.sleep(3600)
     finally:
         await asyncio.sleep(0.7)
-service.run(Source(Settings()), main)
+daemon.run(Source(Settings()), main)
 """
 
 
@@ -291,6 +292,7 @@ async def work(manager):
         if settings.log_level == "WARNING":
             raise UserError("it will not do")
         manager.status("now " + settings.log_level)
+        return ["more"]
     manager.on_reload(apply)
     manager.ready("serving")
     while True:
@@ -299,14 +301,14 @@ async def work(manager):
         except UserError as error:
             manager.status(f"asked in vain: {error}")
         await asyncio.sleep(3600)
-service.run(Source(Settings(), pathlib.Path(FILE)), main)
+daemon.run(Source(Settings(), pathlib.Path(FILE)), main)
 """
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('log_level = "ERROR"', "STATUS=asked, ['log_level'] changed"),
+        ('log_level = "ERROR"', "STATUS=asked, ['log_level', 'more'] changed"),
         ('log_level = "WARNING"', "asked in vain: it will not do; the new configuration is refused: it will not do"),
         ('log_level = "LOUD"', "asked in vain: log_level in "),
     ],
@@ -319,6 +321,30 @@ def test_a_daemon_may_ask_for_a_reload_itself_and_hears_what_came_of_it(tmp_path
     assert said in messages[-1]
     names = [message.partition("=")[0] for message in messages if not message.startswith(("WATCHDOG", "STATUS"))]
     assert names == ["READY", "RELOADING", "READY"]
+
+
+_SPEAKING = """
+from sysmonstm import logs
+async def work(manager):
+    async def apply(settings):
+        logs.logger("x").debug("x.applying", "as the new settings say")
+        raise UserError("it will not do")
+    manager.on_reload(apply)
+    manager.ready("serving")
+    with contextlib.suppress(UserError):
+        await manager.reload()
+    logs.logger("x").debug("x.after", "as the old settings say")
+    raise asyncio.CancelledError
+daemon.run(Source(Settings(), pathlib.Path(FILE)), main)
+"""
+
+
+def test_after_a_refusal_it_writes_its_log_as_before(tmp_path: Path) -> None:
+    (tmp_path / "file.toml").write_text('log_level = "DEBUG"')
+    code = "import contextlib, pathlib\n" + _DAEMON + _SPEAKING.replace("FILE", repr(str(tmp_path / "file.toml")))
+    with started(tmp_path, code) as systemd:
+        errors = systemd.ends()[2]
+    assert ("x.applying" in errors, "x.after" in errors) == (True, False)
 
 
 def test_a_manager_that_does_not_listen_is_logged_once_and_holds_nobody_up(
@@ -348,7 +374,7 @@ async def work(manager):
         inner.create_task(fail())
 async def fail():
     raise UserError("X_LISTEN: it is\\ntaken; set another")
-service.run(Source(Settings()), main)
+daemon.run(Source(Settings()), main)
 """
 
 

@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 
-from sysmonstm import bus, config, logs, service
+from sysmonstm import bus, daemon, logs
 from sysmonstm.alertd import control, live, report
 from sysmonstm.alertd.delivery import Delivery
 from sysmonstm.alertd.engine import Engine
@@ -19,6 +19,7 @@ from sysmonstm.alertd.store import LONGEST_SECONDS, Store, StoreAwayError
 from sysmonstm.alertd.trouble import Trouble
 from sysmonstm.alertd.webhook import Webhook
 from sysmonstm.alertd.writer import Writer
+from sysmonstm.command_line import from_command_line
 from sysmonstm.config import UserError
 from sysmonstm.listen import listeners
 from sysmonstm.service import Service
@@ -36,8 +37,8 @@ log = logs.logger(__name__)
 
 def main() -> None:
     """Run until SIGTERM."""
-    source = config.from_command_line(AlertSettings, "Evaluates rules on live samples and tells people what changed.")
-    service.run(source, run)
+    source = from_command_line(AlertSettings, "Evaluates rules on live samples and tells people what changed.")
+    daemon.run(source, run)
 
 
 async def run(settings: AlertSettings, manager: Service) -> None:

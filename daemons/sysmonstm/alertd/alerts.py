@@ -64,6 +64,11 @@ class Change:
         return {Step.FIRED: "firing", Step.RESOLVED: "resolved", Step.FORGOTTEN: "resolved"}.get(self.step)
 
     @property
+    def event_severity(self) -> str:
+        """How much its event matters; that an alert is over is good to know, and no more."""
+        return self.alert.severity if self.news == "firing" else "info"
+
+    @property
     def id(self) -> uuid.UUID:
         """The same wherever and however often the same step is found: what makes it count once."""
         # A machine is forgotten without a time of its own: each alertd hears of it at another.

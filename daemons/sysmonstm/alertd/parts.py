@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sysmonstm import bus, logs
@@ -36,17 +37,18 @@ class Parts:
     webhook: Webhook
     trouble: Trouble
 
-    async def apply(self, settings: AlertSettings) -> None:
+    async def apply(self, settings: AlertSettings) -> Sequence[str]:
         """Go by new settings, and by the rules file as it is now, from now on; alerts keep their state.
 
-        UserError, and nothing is changed, if the rules are not good.
+        It names what has changed beside the settings. UserError, and nothing is changed, if the rules are not good.
         """
-        rules = load_rules(settings.rules_file)
+        rules, before = load_rules(settings.rules_file), dict(self.engine.rules)
         self.writer.take(self.engine.adopt(rules, now_us()))
         log.info("rules.loaded", f"evaluating {len(rules)} rules", rules=[rule.name for rule in rules])
         self.writer.notify = settings.webhook_url is not None
         self.delivery.use(settings.webhook_url)
         self.settings = settings
+        return () if self.engine.rules == before else ("rules",)
 
     def evaluate(self, update: object) -> None:
         """Take in what `bus.follow` yielded."""

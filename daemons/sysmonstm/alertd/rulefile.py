@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
@@ -33,9 +32,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
+from sysmonstm import toml_text
 from sysmonstm.alertd.rules import Comparison, Limit, Origin, Rule, Severity
 from sysmonstm.config import UserError, nearest
 from sysmonstm.metric import METRIC_NAME
+from sysmonstm.toml_text import TomlError
 
 DEFAULT_RULES = """\
 [rules.cpu-high]
@@ -184,11 +185,9 @@ def load_rules(file: Path | None) -> tuple[Rule, ...]:
 def parse_rules(text: str, source: str) -> tuple[Rule, ...]:
     """The rules of a file's text; `source` names it in errors."""
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{source} is not TOML: {error}") from None
-    except RecursionError:
-        raise UserError(f"{source} is nested too deeply") from None
+        content = toml_text.parse(text)
+    except TomlError as error:
+        raise UserError(f"{source} {error}") from None
     for key in content:
         if key not in ("rules", "defaults"):
             raise UserError(f"{key} in {source} is not known{nearest(key, ('rules', 'defaults'))}")
@@ -212,7 +211,7 @@ def _origin(name: str, defaults: Container[str], own: Container[str]) -> Origin:
 
 
 def _default_tables() -> dict[str, Table]:
-    return _tables(tomllib.loads(DEFAULT_RULES), "the default rules")
+    return _tables(toml_text.parse(DEFAULT_RULES), "the default rules")
 
 
 def _tables(content: Table, source: str) -> dict[str, Table]:

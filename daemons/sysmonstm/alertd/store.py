@@ -62,7 +62,7 @@ _TELL = """
         INSERT INTO notifications (transition, payload)
         SELECT id, %(notification)s FROM transition WHERE %(notify)s)
     INSERT INTO events (time, kind, severity, machine, message, fields)
-    SELECT %(time)s, 'alert.' || %(news)s::text, %(severity)s, %(machine)s, %(message)s, %(facts)s FROM transition
+    SELECT %(time)s, 'alert.' || %(news)s::text, %(event_severity)s, %(machine)s, %(message)s, %(facts)s FROM transition
     RETURNING id"""
 _TOUCH = """
     UPDATE alert_states SET value = now.value, seen = now.seen, severity = now.severity, threshold = now.threshold
@@ -291,6 +291,7 @@ def _arguments(change: Change, notify: bool) -> dict[str, object]:
         "metric": alert.metric,
         "phase": state.phase.value,
         "severity": alert.severity,
+        "event_severity": change.event_severity,
         "threshold": alert.threshold,
         "value": seven_digits(state.value),
         "seen": moment(state.seen_us),
@@ -311,7 +312,7 @@ def _event(number: int, change: Change) -> dict[str, object]:
         "id": number,
         "time": change.at_us / 1e6,
         "kind": f"alert.{change.news}",
-        "severity": alert.severity,
+        "severity": change.event_severity,
         "machine": alert.key.machine,
         "message": alert.message,
         "fields": change.facts(),
