@@ -24,6 +24,7 @@ MESSAGE_IDS = {
     "reload.done": "e80afeb36879454a9ad0a02477d0de1e",
     "reload.needs_restart": "85e7d9984fcc4953ba4a7ac3ea6820ea",
     "listen.public": "141f32415786427d81bab669733e9408",
+    "certificate.expires": "1283a7ca33034c1c846b417fc602dc06",
     "listen.unknown": "e72852663d034511abb81ebe2cb5b96c",
     "journal.back": "92958667602d4aeb8d0f8f62792ea0b0",
     "journal.unread": "22a87ffecaeb4ff694ce1410d09ed2a4",

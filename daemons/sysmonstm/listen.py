@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import errno
 import ipaddress
 import os
@@ -144,11 +145,19 @@ def _make_room(path: Path, kind: socket.SocketKind) -> None:
     path.unlink(missing_ok=True)
 
 
-def listeners(name: str, address: str | None, setting: str) -> list[socket.socket]:
+class Guard(enum.Enum):
+    """What keeps strangers from a TCP port; the value ends the warning of a port that is not guarded enough."""
+
+    NONE = "without TLS and without a password"
+    TLS = "with TLS, but without a password or certificate of those who connect"
+    CERTIFICATES = ""
+
+
+def listeners(name: str, address: str | None, setting: str, guard: Guard = Guard.NONE) -> list[socket.socket]:
     """Every stream socket that the service manager handed over as `name`, or else one bound to `address`.
 
-    None if there is neither. Logs each, with a warning if other machines may reach it. UserError, which names
-    `setting`, if the address cannot be had.
+    None if there is neither. Logs each, with a warning if other machines may reach it and `guard` lets anybody in.
+    UserError, which names `setting`, if the address cannot be had.
     """
     found = [sock for sock in handed.take(name) if _is(sock, socket.SOCK_STREAM, name)]
     if not found and address:
@@ -156,12 +165,8 @@ def listeners(name: str, address: str | None, setting: str) -> list[socket.socke
     for sock in found:
         where = describe(sock)
         log.info("listen.open", f"listening on {where}", address=where)
-        if is_public(sock):
-            log.warning(
-                "listen.public",
-                f"{where} can be reached from other machines, without TLS and without a password",
-                address=where,
-            )
+        if guard.value and is_public(sock):
+            log.warning("listen.public", f"{where} can be reached from other machines, {guard.value}", address=where)
     return found
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from sysmon.v1 import ingest_pb2 as pb
 from sysmonstm.collectord.spool.outbox import Outbox
 from sysmonstm.collectord.spool.words import Limits
+from sysmonstm.collectord.trust import Trust
 from sysmonstm.collectord.uplink import Uplink
 from sysmonstm.metric import Kind, Layout, Metric, Series
 from tests.shared.real_server import PATIENCE_SECONDS, until
@@ -61,9 +62,11 @@ async def outbox_in(directory: Path, limits: Limits = ROOMY) -> AsyncIterator[Ou
 
 
 @asynccontextmanager
-async def uplinked(outbox: Outbox, *addresses: str, rng: random.Random | None = None) -> AsyncIterator[Collector]:
+async def uplinked(
+    outbox: Outbox, *addresses: str, rng: random.Random | None = None, trust: Trust | None = None
+) -> AsyncIterator[Collector]:
     """An Uplink that runs for as long as the block."""
-    uplink = Uplink(HELLO, addresses, outbox, rng or NoWait())
+    uplink = Uplink(HELLO, addresses, outbox, rng or NoWait(), trust=trust)
     task = asyncio.create_task(uplink.run())
     try:
         yield Collector(uplink, outbox)

@@ -22,6 +22,7 @@ LIBRARIES = {
     "psutil": ("collectord/probes/*.py",),
     "grpc": (
         "collectord/calls.py",
+        "aggregatord/credentials.py",
         "aggregatord/ingest.py",
         "aggregatord/server.py",
     ),

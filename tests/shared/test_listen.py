@@ -12,6 +12,7 @@ from sysmonstm.config import UserError
 from sysmonstm.listen import (
     LONGEST_PATH_BYTES,
     Address,
+    Guard,
     bind,
     bind_path,
     datagram,
@@ -76,6 +77,19 @@ def test_a_public_address_is_warned_of_each_time(host: str, warned: bool, caplog
         assert ["without TLS" in record.message for record in caplog.records if record.levelname == "WARNING"] == (
             [True] if warned else []
         )
+
+
+@pytest.mark.parametrize(
+    ("guard", "said"), [(Guard.TLS, ["with TLS, but without a password"]), (Guard.CERTIFICATES, [])]
+)
+def test_what_is_said_of_a_public_address_is_true_of_its_guard(
+    guard: Guard, said: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (sock,) = listeners("x", "0.0.0.0:0", "X_LISTEN", guard)
+    with sock:
+        warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+        assert len(warnings) == len(said)
+        assert all(words in warning for words, warning in zip(said, warnings, strict=True))
 
 
 def test_a_bound_socket_listens_and_does_not_block() -> None:

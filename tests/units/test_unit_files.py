@@ -12,7 +12,7 @@ from sysmonstm.aggregatord.settings import AggregatorSettings
 from sysmonstm.alertd.settings import AlertSettings
 from sysmonstm.collectord import __main__ as collectord
 from sysmonstm.collectord.settings import CollectorSettings
-from sysmonstm.config import SECRET, Settings, env_name, fields
+from sysmonstm.config import SECRET, Settings, credential_files, env_name, fields
 from sysmonstm.gatewayd.settings import GatewaySettings
 from tests.units.unit_files import ROOT, SERVICES, SOCKETS, UNITS, UnitFile, daemon_of, daemons, read_unit
 
@@ -169,12 +169,13 @@ def test_system_calls_are_an_allow_list_without_what_is_privileged(service: Unit
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=by_name)
-def test_every_secret_can_come_as_a_file_that_may_be_absent(service: UnitFile) -> None:
+def test_every_secret_and_certificate_can_come_as_a_file_that_may_be_absent(service: UnitFile) -> None:
     secrets = sorted(field for field in fields(SETTINGS[daemon_of(service)]) if field in SECRET)
+    names = sorted([*secrets, *credential_files(SETTINGS[daemon_of(service)]).values()])
     loaded = sorted(service.values("LoadCredential"))
-    assert loaded == [f"{name}:/etc/sysmonstm/credentials/{name}" for name in secrets]
+    assert loaded == [f"{name}:/etc/sysmonstm/credentials/{name}" for name in names]
     # Not quite empty: systemd 252 takes no empty one.
-    assert sorted(service.values("SetCredential")) == [rf"{name}:\n" for name in secrets]
+    assert sorted(service.values("SetCredential")) == [rf"{name}:\n" for name in names]
 
 
 def test_every_setting_that_a_unit_names_exists() -> None:

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from sysmonstm import bus, config, service
+from sysmonstm import bus, daemon, service
+from sysmonstm.aggregatord.credentials import Credentials
+from sysmonstm.aggregatord.doors import serving
 from sysmonstm.aggregatord.history.recall import Recalled
 from sysmonstm.aggregatord.history.writer import HistoryWriter
 from sysmonstm.aggregatord.ingest import IngestService, Limits
 from sysmonstm.aggregatord.live import LivePublisher
-from sysmonstm.aggregatord.relay import Relay
 from sysmonstm.aggregatord.report import Report
 from sysmonstm.aggregatord.rollup.retention import Keep
 from sysmonstm.aggregatord.rollup.rollup import Rollup
 from sysmonstm.aggregatord.saying import say
-from sysmonstm.aggregatord.server import listening, look_whether_served
+from sysmonstm.aggregatord.server import look_whether_served
 from sysmonstm.aggregatord.session import CheckedBatch
 from sysmonstm.aggregatord.settings import AggregatorSettings
-from sysmonstm.listen import listeners
+from sysmonstm.aggregatord.tls import read_tls
+from sysmonstm.certificates import warn_daily, warn_if_ending
+from sysmonstm.command_line import from_command_line
 
 # Each loop makes progress at least so often, unless it waits for the outside.
 LOOP_SECONDS = 4.0
 # gRPC is asked whether it answers every 2 s; a storm of connections is no reason to end.
 GRPC_SECONDS = 5.0
-# Long enough for what was just accepted to send its first call; a client waits 20 s for a hub.
-LINGER_SECONDS = 0.3
 # For what waits for its commit when the daemon is stopped.
 DRAIN_SECONDS = 2.0
 DRAIN_POLL_SECONDS = 0.05
@@ -71,39 +68,6 @@ class Wiring:
         self.live.event(fields)
 
 
-@asynccontextmanager
-async def serving(
-    settings: AggregatorSettings, ingest: IngestService, drain: Callable[[], Awaitable[None]]
-) -> AsyncIterator[str]:
-    """gRPC on the sockets that the service manager handed over, or on one of its own; either way behind the relay.
-
-    Yields the address of the unix socket between the two. In the end no more connections are taken, and `drain`
-    is awaited while those that are there go on.
-    """
-    sockets = listeners("ingest", settings.listen, "AGGREGATOR_LISTEN")
-    address = between()
-    relay = Relay(sockets, address)
-    try:
-        async with listening(ingest, f"unix-abstract:{address[1:]}" if address[0] == "\0" else f"unix:{address}"):
-            relay.start()
-            try:
-                yield address
-            finally:
-                relay.stop_accepting()
-                await asyncio.gather(asyncio.sleep(LINGER_SECONDS), drain())
-    finally:
-        relay.close()
-        for sock in sockets:
-            sock.close()
-
-
-def between() -> str:
-    """Where the relay meets gRPC: in systemd's RuntimeDirectory, which is for nobody else, or a name hard to guess."""
-    if directory := os.environ.get("RUNTIME_DIRECTORY"):
-        return f"{directory}/grpc.sock"
-    return f"\0sysmon-aggregatord/{os.getpid()}/{secrets.token_hex(8)}"
-
-
 def keep_of(settings: AggregatorSettings) -> Keep:
     """How long everything is kept, in seconds."""
     return Keep(
@@ -120,8 +84,17 @@ def limits_of(settings: AggregatorSettings) -> Limits:
     return Limits(settings.window, settings.machines, settings.pending_bytes, oldest_seconds)
 
 
+def renew(credentials: Credentials | None, settings: AggregatorSettings) -> None:
+    """Serve by what now lies where the certificates are; UserError, with nothing changed, if it is not good."""
+    if credentials and (tls := read_tls(settings.tls)):
+        credentials.exchange(tls)
+        warn_if_ending(tls.identity, time.time())
+
+
 async def run(settings: AggregatorSettings, manager: service.Service) -> None:
     """Serve until cancelled."""
+    tls = read_tls(settings.tls)
+    credentials = Credentials(tls) if tls else None
     redis = bus.connect(settings.redis_url)
     history = HistoryWriter(
         settings.timescale_url, settings.commit_interval, settings.pending_bytes, manager.loop("history", LOOP_SECONDS)
@@ -133,6 +106,7 @@ async def run(settings: AggregatorSettings, manager: service.Service) -> None:
     )
 
     async def apply(new: AggregatorSettings) -> None:
+        renew(credentials, new)
         history.commit_interval, history.most_bytes = new.commit_interval, new.pending_bytes
         ingest.keep_to(limits_of(new))
         rollup.interval, rollup.keep = new.rollup_interval, keep_of(new)
@@ -146,12 +120,14 @@ async def run(settings: AggregatorSettings, manager: service.Service) -> None:
 
     manager.on_reload(apply)
     # What is served ends before the loops do, which go on committing meanwhile.
-    async with asyncio.TaskGroup() as tasks, serving(settings, ingest, drain) as address:
+    async with asyncio.TaskGroup() as tasks, serving(settings.listen, ingest, credentials, drain) as address:
         tasks.create_task(live.run())
         tasks.create_task(history.run(Wiring(live, ingest)))
         tasks.create_task(rollup.run(live.forget))
         tasks.create_task(Report(live, history, ingest, rollup).run(manager, manager.loop("report", LOOP_SECONDS)))
         tasks.create_task(look_whether_served(address, manager.loop("grpc", GRPC_SECONDS)))
+        if credentials:
+            tasks.create_task(warn_daily(lambda: credentials.tls.identity, manager.loop("certificate", LOOP_SECONDS)))
         manager.ready("waiting for machines")
         # Until it is cancelled; a loop that fails does that too.
         await asyncio.Event().wait()
@@ -159,7 +135,7 @@ async def run(settings: AggregatorSettings, manager: service.Service) -> None:
 
 def main() -> None:
     """The command sysmon-aggregatord."""
-    service.run(config.from_command_line(AggregatorSettings, "Takes the samples of machines and keeps them."), run)
+    daemon.run(from_command_line(AggregatorSettings, "Takes the samples of machines and keeps them."), run)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from sysmonstm.aggregatord.relay import peer_address
 from sysmonstm.aggregatord.session import CheckedBatch, CheckedFrame, RejectedFrame, Session
 from sysmonstm.aggregatord.sightings import History, Sightings
 from sysmonstm.aggregatord.storms import Storms
+from sysmonstm.aggregatord.tls import NotVouchedError, check_vouched
 from sysmonstm.wire import DamagedError, RefusedError, Sealer, check_frame, check_hello
 
 log = logs.logger(__name__)
@@ -52,6 +53,7 @@ _STATUS = {
     RefusedError: grpc.StatusCode.INVALID_ARGUMENT,
     DamagedError: grpc.StatusCode.DATA_LOSS,
     FullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    NotVouchedError: grpc.StatusCode.PERMISSION_DENIED,
 }
 _ENDINGS = tuple(_STATUS)
 
@@ -195,6 +197,7 @@ class IngestService(rpc.IngestServicer):
                 first: pb.CollectorMessage | pb.LiveMessage = await anext(messages)
             hello = first.hello
             check_hello(hello)
+            check_vouched(hello.machine, context.auth_context())
             self._check_room(hello.machine)
         except (TimeoutError, StopAsyncIteration):
             await self._end(context, RefusedError(f"it said no hello within {HELLO_SECONDS:.0f} s"), "")

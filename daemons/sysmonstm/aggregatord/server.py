@@ -7,11 +7,13 @@ import errno
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import NoReturn
 
 import grpc
 
 from sysmon.v1 import ingest_pb2_grpc as rpc
+from sysmonstm.aggregatord.credentials import Credentials
 from sysmonstm.aggregatord.ingest import IngestService
 from sysmonstm.beats import Loop
 
@@ -38,12 +40,22 @@ ANSWER_SECONDS = 1.5
 GRACE_SECONDS = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """One more of gRPC's addresses, where TLS is spoken."""
+
+    address: str
+    credentials: Credentials
+
+
 @asynccontextmanager
-async def listening(service: IngestService, address: str) -> AsyncIterator[None]:
-    """The service on one of gRPC's addresses ("unix:/path") for as long as the block."""
+async def listening(service: IngestService, address: str, secured: Secured | None = None) -> AsyncIterator[None]:
+    """The service on one of gRPC's addresses ("unix:/path"), and on one with TLS perhaps, for as long as the block."""
     server = grpc.aio.server(options=SERVER_OPTIONS)
     rpc.add_IngestServicer_to_server(service, server)
     server.add_insecure_port(address)
+    if secured:
+        server.add_secure_port(secured.address, secured.credentials.server)
     await server.start()
     try:
         yield

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le
 
-from sysmonstm.config import RESTART, About, StorageSettings, UserError
+from sysmonstm.aggregatord.tls import Paths, read_tls
+from sysmonstm.config import CREDENTIAL, RESTART, About, NoneWhenEmpty, StorageSettings, UserError
 from sysmonstm.listen import ListenAddress
 
 
@@ -22,6 +24,24 @@ class AggregatorSettings(StorageSettings):
         RESTART,
         About("Address for collectors, host:port or unix:/path; not used where systemd hands over a socket"),
     ] = "127.0.0.1:50051"
+    tls_certificate: Annotated[
+        Path | None,
+        NoneWhenEmpty,
+        CREDENTIAL,
+        RESTART,
+        About("PEM file of the certificate shown to collectors that come by TCP; none for no TLS"),
+    ] = None
+    tls_key: Annotated[Path | None, NoneWhenEmpty, CREDENTIAL, RESTART, About("PEM file of the key to it")] = None
+    tls_client_ca: Annotated[
+        Path | None,
+        NoneWhenEmpty,
+        CREDENTIAL,
+        RESTART,
+        About(
+            "PEM file of the authorities that sign collectors' certificates; if set, each that comes by TCP must show "
+            "one for its machine's name"
+        ),
+    ] = None
     commit_interval: Annotated[
         float,
         Gt(0),
@@ -59,8 +79,14 @@ class AggregatorSettings(StorageSettings):
     ] = 730
 
     def check(self) -> None:
-        """See that each tier outlasts the finer one; UserError if not."""
+        """See that each tier outlasts the finer one, and that certificates are good; UserError if not."""
+        read_tls(self.tls)
         if not self.keep_raw_hours < self.keep_minutes_days * 24:
             raise UserError("AGGREGATOR_KEEP_MINUTES_DAYS: minutes must be kept longer than AGGREGATOR_KEEP_RAW_HOURS")
         if not self.keep_minutes_days < self.keep_hours_days:
             raise UserError("AGGREGATOR_KEEP_HOURS_DAYS: hours must be kept longer than AGGREGATOR_KEEP_MINUTES_DAYS")
+
+    @property
+    def tls(self) -> Paths:
+        """Where the certificates are."""
+        return Paths(self.tls_certificate, self.tls_key, self.tls_client_ca)

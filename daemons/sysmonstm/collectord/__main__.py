@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sysmon.v1 import ingest_pb2 as pb
-from sysmonstm import __version__, config, logs, service
+from sysmonstm import __version__, daemon, logs, service
 from sysmonstm.collectord.collecting import collect, take_last
 from sysmonstm.collectord.facts import facts
 from sysmonstm.collectord.grid import Schedule, warm_up
@@ -22,6 +22,7 @@ from sysmonstm.collectord.sources import Sources, sources
 from sysmonstm.collectord.spool.outbox import Outbox
 from sysmonstm.collectord.spool.words import Limits
 from sysmonstm.collectord.uplink import Uplink
+from sysmonstm.command_line import from_command_line
 
 log = logs.logger(__name__)
 
@@ -43,11 +44,12 @@ class Collector:
     sources: Sources
 
     async def apply(self, settings: CollectorSettings) -> None:
-        """Heed other settings from now on."""
+        """Heed other settings from now on; UserError, with nothing changed, if their certificates are not good."""
+        trust = settings.trust()
         self.schedule.change(settings.collection_interval)
         self.sampler.deadline = settings.deadline
         self.sources.apply(settings)
-        self.uplink.renew(_hello(settings, self.facts), settings.aggregator_url)
+        self.uplink.renew(_hello(settings, self.facts), settings.aggregator_url, trust)
         # Whoever reloads does not wait for a disk that hangs.
         self.tasks.create_task(self.outbox.limit(_limits(settings)))
 
@@ -65,11 +67,11 @@ class Collector:
 async def run(settings: CollectorSettings, manager: service.Service) -> None:
     """Sample and send until cancelled."""
     logs.concerns(settings.machine_id)
-    machine = facts()
+    machine, trust = facts(), settings.trust()
     happenings = Happenings()
     async with _outbox(settings) as outbox, asyncio.TaskGroup() as tasks:
         jitter = random.Random()  # noqa: S311 - no secret
-        uplink = Uplink(_hello(settings, machine), settings.aggregator_url, outbox, jitter, manager)
+        uplink = Uplink(_hello(settings, machine), settings.aggregator_url, outbox, jitter, manager, trust)
         intake = Intake(uplink, tasks)
         read = sources(settings, happenings, lambda: _agent_state(outbox, uplink, intake))
         sampler = Sampler(read.probes, settings.deadline)
@@ -140,8 +142,8 @@ async def _flush(outbox: Outbox, uplink: Uplink, intake: Intake, take_last: Call
 
 def main() -> None:
     """The command sysmon-collectord."""
-    source = config.from_command_line(CollectorSettings, "Samples this machine and sends what it reads to a hub.")
-    service.run(source, run)
+    source = from_command_line(CollectorSettings, "Samples this machine and sends what it reads to a hub.")
+    daemon.run(source, run)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import grpc
 
 from sysmon.v1 import ingest_pb2 as pb
 from sysmon.v1 import ingest_pb2_grpc as rpc
+from sysmonstm.collectord.trust import UNIX, Trust
 from sysmonstm.wire import DamagedError, Sealer, Unsealer
 
 CHANNEL_OPTIONS = [
@@ -91,12 +92,24 @@ class LiveCall:
 
 
 @asynccontextmanager
-async def channel_to(address: str) -> AsyncIterator[rpc.IngestStub]:
-    """Calls to this address, for as long as the block; all of them end with it. Connecting is left to the first."""
+async def channel_to(address: str, trust: Trust | None = None) -> AsyncIterator[rpc.IngestStub]:
+    """Calls to this address, for as long as the block; all of them end with it. Connecting is left to the first.
+
+    By TLS, if there is `trust` and the address is no unix socket.
+    """
     with _coarse_timers():
-        channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        if trust and not address.startswith(UNIX):
+            channel = grpc.aio.secure_channel(address, _credentials(trust), options=CHANNEL_OPTIONS)
+        else:
+            channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
     async with channel:
         yield rpc.IngestStub(channel)
+
+
+def _credentials(trust: Trust) -> grpc.ChannelCredentials:
+    if own := trust.identity:
+        return grpc.ssl_channel_credentials(trust.authorities, own.key, own.chain)
+    return grpc.ssl_channel_credentials(trust.authorities)
 
 
 async def _write(call: Ingest | Live, sealed: pb.Sealed) -> None:

@@ -11,7 +11,17 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Le
 
-from sysmonstm.config import RESTART, About, Check, CommaSeparated, NoneWhenEmpty, Settings, UserError
+from sysmonstm.collectord.trust import Trust, read_trust
+from sysmonstm.config import (
+    CREDENTIAL,
+    RESTART,
+    About,
+    Check,
+    CommaSeparated,
+    NoneWhenEmpty,
+    Settings,
+    UserError,
+)
 from sysmonstm.wire import MACHINE_NAME
 
 # A probe that is given up on must not hold up the next sample.
@@ -65,6 +75,19 @@ class CollectorSettings(Settings):
             "once where one fails, and kept while it holds"
         ),
     ] = ("127.0.0.1:50051",)
+    tls_ca: Annotated[
+        Path | None,
+        NoneWhenEmpty,
+        CREDENTIAL,
+        About(
+            "PEM file of the authorities that sign hubs' certificates, or `system` for those of the system; if set, "
+            "TLS is spoken to host:port"
+        ),
+    ] = None
+    tls_certificate: Annotated[
+        Path | None, NoneWhenEmpty, CREDENTIAL, About("PEM file of the certificate shown to hubs that ask for one")
+    ] = None
+    tls_key: Annotated[Path | None, NoneWhenEmpty, CREDENTIAL, About("PEM file of the key to it")] = None
     collection_interval: Annotated[float, Ge(0.1), Le(3600), About("Seconds from one sample to the next")] = 5.0
     probe_deadline: Annotated[
         float,
@@ -111,13 +134,21 @@ class CollectorSettings(Settings):
     ] = 600.0
 
     def check(self) -> None:
-        """A hostname that cannot be the machine's name is no fault of a setting, so it is found here."""
+        """See that certificates are good, and that there is a name; UserError if not.
+
+        A hostname that cannot be the machine's name is no fault of a setting, so it is found here.
+        """
+        self.trust()
         try:
             _machine_name(self.machine_id)
         except ValueError as error:
             raise UserError(
                 f"COLLECTOR_MACHINE_ID must be set: the hostname is {self.machine_id!r}, and {error}"
             ) from None
+
+    def trust(self) -> Trust | None:
+        """What the TLS files hold now, None if there is to be no TLS; UserError if it is not good."""
+        return read_trust(self.tls_ca, self.tls_certificate, self.tls_key)
 
     @property
     def deadline(self) -> float:

@@ -19,6 +19,7 @@ from sysmonstm.collectord.live import Newest
 from sysmonstm.collectord.pulse import UNWATCHED, Pulse
 from sysmonstm.collectord.spool.outbox import Outbox
 from sysmonstm.collectord.spool.words import Issued
+from sysmonstm.collectord.trust import Trust, in_plain_words
 from sysmonstm.metric import Layout
 
 log = logs.logger(__name__)
@@ -45,13 +46,15 @@ class Uplink:
         outbox: Outbox,
         rng: random.Random,
         pulse: Pulse = UNWATCHED,
+        trust: Trust | None = None,
     ) -> None:
         self._hello = hello
+        self._trust = trust
         self._addresses = Addresses(addresses)
         self._outbox = outbox
         self._rng = rng
         self._pulse = pulse
-        # Set when hello or addresses are others than those of the connection of now.
+        # Set when hello, addresses or trust are others than those of the connection of now.
         self._renewed = asyncio.Event()
         self._tally = Tally()
         self._newest: Newest | None = None
@@ -61,6 +64,7 @@ class Uplink:
         # Tries that failed since the last good connection.
         self._failures = 0
         self._said_away = False
+        self._said_meaning = ""
         self.connected_to = ""
 
     @property
@@ -95,12 +99,12 @@ class Uplink:
         self._show(Newest(issued.stream, issued.frame, layout))
         return issued
 
-    def renew(self, hello: pb.Hello, addresses: Sequence[str]) -> None:
-        """Introduce this collector so, and to these, from now on; a connection that is not so is made anew."""
+    def renew(self, hello: pb.Hello, addresses: Sequence[str], trust: Trust | None = None) -> None:
+        """Introduce this collector so, to these, from now on; a connection that is not so is made anew."""
         new = Addresses(addresses)
-        if hello == self._hello and new == self._addresses:
+        if (hello, new, trust) == (self._hello, self._addresses, self._trust):
             return
-        self._hello, self._addresses, self._failures = hello, new, 0
+        self._hello, self._addresses, self._trust, self._failures = hello, new, trust, 0
         self._renewed.set()
         if self._connection:
             self._connection.hang_up("the settings have changed")
@@ -142,14 +146,15 @@ class Uplink:
                 return
 
     def _say_away(self, address: str, reason: str) -> None:
-        """Say it when a connection is lost, and once if there never was one."""
-        if self.connected_to or not self._said_away:
-            self._said_away = True
+        """Say it when a connection is lost, if there never was one, and when TLS is what is in the way."""
+        meaning = in_plain_words(reason, address, self._trust)
+        if self.connected_to or not self._said_away or meaning not in ("", self._said_meaning):
+            self._said_away, self._said_meaning = True, meaning
             log.warning(
                 "uplink.away",
                 f"the aggregator at {address} does not take samples; they wait here",
                 address=address,
-                reason=reason,
+                reason=f"{meaning} ({reason})" if meaning else reason,
             )
 
     def _next_place(self) -> tuple[bytes, int]:
@@ -176,7 +181,7 @@ class Uplink:
 
     async def _connected(self, address: str) -> None:
         """Connect and send until it breaks, which raises DisconnectedError."""
-        async with channel_to(address) as stub:
+        async with channel_to(address, self._trust) as stub:
             self._connection = Connection(stub, self._hello, self._outbox, self._tally, self._pulse)
             if self._newest:
                 self._connection.offer(self._newest)

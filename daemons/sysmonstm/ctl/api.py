@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, RemoteDisconnected
 from urllib.parse import urlencode, urlsplit
 
 from sysmonstm.config import UserError
@@ -69,6 +70,10 @@ def _is_web_address(url: str) -> bool:
 
 
 def _reason(error: object) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}; SSL_CERT_FILE names the file of its authority"
+    if isinstance(error, RemoteDisconnected):
+        return "it closes the connection at once; does it want https://?"
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 

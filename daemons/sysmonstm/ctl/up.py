@@ -56,7 +56,8 @@ def _run(state: Path, verbose: bool, environ: Mapping[str, str], console: Consol
     everything = [Supervised(part, console.say) for part in parts]
     _start(everything, daemons, notifications, console)
     dashboard = from_here(bound_address(sockets["gatewayd"]))
-    console.say(_welcome(state, f"http://{dashboard}", postgres.edition, verbose))
+    scheme = "https" if settings.get("GATEWAY_TLS_CERTIFICATE") else "http"
+    console.say(_welcome(state, f"{scheme}://{dashboard}", postgres.edition, verbose))
     while True:
         _look(everything, daemons, notifications)
         console.pause(POLL_SECONDS)

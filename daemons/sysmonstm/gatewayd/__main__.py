@@ -6,20 +6,25 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from sysmonstm import bus, config, service
+from sysmonstm import bus, daemon
+from sysmonstm.certificates import warn_daily
+from sysmonstm.command_line import from_command_line
 from sysmonstm.gatewayd import readiness
 from sysmonstm.gatewayd.alerts import AlertdClient
 from sysmonstm.gatewayd.app import make_app
 from sysmonstm.gatewayd.guard import Hosts
+from sysmonstm.gatewayd.https import Https
 from sysmonstm.gatewayd.keys import Gateway
 from sysmonstm.gatewayd.live import Counts, Hub
 from sysmonstm.gatewayd.queries import POOL_SIZE, Database
 from sysmonstm.gatewayd.readiness import Readiness
 from sysmonstm.gatewayd.settings import GatewaySettings
-from sysmonstm.listen import listeners
+from sysmonstm.listen import Guard, listeners
 from sysmonstm.service import Service
 from sysmonstm.serving import serving
 
+# Each loop makes progress at least so often, unless it waits for the outside.
+LOOP_SECONDS = 4.0
 # A Redis that hangs must not keep the dashboard from saying so.
 INFORMED_SECONDS = 3.0
 # For requests that are being answered when the gateway stops; WebSockets are told to go.
@@ -29,22 +34,31 @@ STOP_AGAIN_SECONDS = 0.1
 
 def main() -> None:
     """Run the daemon."""
-    source = config.from_command_line(GatewaySettings, "Serves the dashboard and the API of sysmonstm.")
-    service.run(source, serve)
+    source = from_command_line(GatewaySettings, "Serves the dashboard and the API of sysmonstm.")
+    daemon.run(source, serve)
 
 
 async def serve(settings: GatewaySettings, manager: Service) -> None:
     """Serve until cancelled."""
-    sockets = listeners("http", settings.listen, "GATEWAY_LISTEN")
+    identity = settings.read_identity()
+    https = Https(identity) if identity else None
+    sockets = listeners("http", settings.listen, "GATEWAY_LISTEN", Guard.TLS if https else Guard.NONE)
     async with running(settings, manager) as gateway:
 
         async def apply(new: GatewaySettings) -> None:
+            if https and (renewed := new.read_identity()):
+                https.exchange(renewed)
             gateway.hosts.allow(new.allowed_hosts)
             await gateway.alertd.use(new.alertd)
 
         manager.on_reload(apply)
         await _informed(gateway)
-        async with serving(make_app(gateway), sockets, DRAIN_SECONDS):
+        async with (
+            serving(make_app(gateway), sockets, DRAIN_SECONDS, https.context if https else None),
+            asyncio.TaskGroup() as tasks,
+        ):
+            if https:
+                tasks.create_task(warn_daily(lambda: https.identity, manager.loop("certificate", LOOP_SECONDS)))
             manager.ready(gateway.hub.status())
             # Until it is cancelled: aiohttp has tasks of its own.
             await asyncio.Event().wait()

@@ -16,7 +16,9 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     one.add_argument("--role", choices=("hub", "machine"), required=True, help="a hub, or a machine that sends to one")
     one.add_argument("--hub", metavar="ADDRESS", help="where a machine sends to: HOST or HOST:PORT")
     one.add_argument(
-        "--listen", metavar="ADDRESS", help="of this hub, where others reach it: no TLS, no password (loopback only)"
+        "--listen",
+        metavar="ADDRESS",
+        help="of this hub, where others reach it (loopback only); see the README on TLS first",
     )
     one.add_argument("--now", action="store_true", help="start the services, or restart them")
     other = commands.add_parser("uninstall", help="take those services away; data and what was edited stay")

@@ -161,9 +161,10 @@ def _say_what_next(wish: Wish, steps: Steps) -> None:
     if wish.role == "machine":
         steps.say("the hub's dashboard shows this machine within seconds")
         return
-    steps.say("the dashboard: http://127.0.0.1:8000, on this machine")
+    steps.say(f"the dashboard: http://{wish.listen or '127.0.0.1'}:8000")
     if state(steps.at(listen_drop_in("gatewayd"))) is State.ABSENT:
         steps.say(
-            "others cannot reach the hub yet: sysmonctl install --role hub --listen ADDRESS opens it, unprotected"
+            "others cannot reach the hub yet: sysmonctl install --role hub --listen ADDRESS opens it; without "
+            "certificates (see the README) that is for networks that you trust"
         )
     steps.say("on each machine to watch: sysmonctl install --role machine --hub ADDRESS --now")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from sysmonstm import toml_text
 from sysmonstm.config import UserError
 from sysmonstm.ctl.installing.files import State, is_written, make_private_directory, put, state
 from sysmonstm.ctl.installing.steps import Steps, run
+from sysmonstm.toml_text import TomlError
 
 SETTINGS = Path("/etc/sysmonstm")
 CREDENTIALS = SETTINGS / "credentials"
@@ -90,6 +91,8 @@ def set_in(steps: Steps, daemon: str) -> dict[str, Value]:
     if state(file) is State.ABSENT:
         return {}
     try:
-        return tomllib.loads(file.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return toml_text.parse(file.read_text())
+    except UnicodeDecodeError as error:
         raise UserError(f"{file} is not TOML: {error}") from None
+    except TomlError as error:
+        raise UserError(f"{file} {error}") from None
