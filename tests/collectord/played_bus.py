@@ -131,6 +131,16 @@ class PlayedSystemd:
             ExecMainStatus=Variant("i", status),
         )
 
+    async def restarts_as_252(self, name: str, restarts: int, after: float) -> None:
+        """A service is killed, and restarted by a systemd 252 after `after` seconds: recorded on Debian 12."""
+        killed = {"Result": Variant("s", "signal"), "ExecMainCode": Variant("i", 2), "ExecMainStatus": Variant("i", 9)}
+        self.becomes(name, "failed", "failed", **killed)
+        self.becomes(name, "activating", "auto-restart")
+        await asyncio.sleep(after)
+        self.becomes(name, "activating", "auto-restart", NRestarts=Variant("u", restarts))
+        self.becomes(name, "inactive", "dead")
+        self.runs(name)
+
     def runs(self, name: str) -> None:
         self.becomes(name, "active", "running", Result=Variant("s", "success"))
 

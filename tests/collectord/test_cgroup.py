@@ -13,7 +13,7 @@ import pytest
 
 from sysmonstm.collectord.cgroups import LOOK_AGAIN_SECONDS, Group, Tree, is_shown, parse_cpu, parse_io, parse_stall
 from sysmonstm.collectord.probe import Row, series_of
-from sysmonstm.collectord.probes.cgroup import CgroupProbe
+from sysmonstm.collectord.probes.cgroup import LASTS_SECONDS, CgroupProbe
 
 CPU_STAT = "usage_usec {cpu}\nuser_usec 900\nsystem_usec 100\nnr_periods 0\n"
 PRESSURE = (
@@ -188,7 +188,8 @@ def test_one_that_comes_as_another_goes_is_found(recorded: Recorded) -> None:
     recorded.remove("system.slice/a.service")
     recorded.group("system.slice/b.service")
     read(probe, 2.0)
-    assert ("memory", "b.service") in read(probe, 3.0)
+    assert ("memory", "b.service") not in read(probe, 3.0 + LASTS_SECONDS - 2)
+    assert ("memory", "b.service") in read(probe, 3.0 + LASTS_SECONDS)
 
 
 def test_one_that_comes_as_something_else_goes_is_found_later(recorded: Recorded) -> None:
@@ -257,6 +258,57 @@ def test_what_the_kernel_does_not_count_has_no_series_until_it_does(recorded: Re
     probe = CgroupProbe(root=str(recorded.root))
     assert ("read", "a.service") not in read(probe, 1.0)
     assert ("memory", "a.service") in read(probe, 2.0)
+
+
+def test_units_that_come_and_go_cost_few_layouts(recorded: Recorded) -> None:
+    recorded.group("system.slice/base.service")
+    probe = CgroupProbe(most=20, root=str(recorded.root))
+    shapes, shape, seen = 0, list[tuple[str, str]](), set[str]()
+    for second in range(0, 86_400, 50):
+        if second:
+            recorded.remove(f"system.slice/short@{second - 50}.service")
+        recorded.group(f"system.slice/short@{second}.service")
+        if second % 200 == 0:
+            recorded.group(f"system.slice/long@{second}.service")
+        if second % 200 == 150:
+            recorded.remove(f"system.slice/long@{second - 150}.service")
+        before, shape = shape, list(read(probe, float(second)))
+        shapes += shape != before
+        seen |= {unit for _, unit in shape}
+    assert 50 < shapes <= 160
+    assert {unit for unit in seen if unit.startswith("short@")} == {"short@0.service"}
+
+
+def test_what_the_kernel_begins_to_count_is_shown_in_few_layouts(recorded: Recorded) -> None:
+    names = [f"system.slice/u{number}.service" for number in range(30)]
+    for name in names:
+        recorded.group(name)
+        (recorded.root / name / "cpu.pressure").write_text("")
+    probe = CgroupProbe(root=str(recorded.root))
+    shapes, shape = 0, dict[tuple[str, str], float]()
+    for second, name in enumerate(names):
+        recorded.group(name)
+        before, shape = shape, read(probe, float(second))
+        shapes += list(shape) != list(before)
+    assert shapes == 11
+    assert len(read(probe, 3600.0)) == 30 * 7
+
+
+def test_a_group_that_cannot_be_read_costs_nobody_else_anything(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    names, cpus = ("a.service", "b.service", "c.service"), os.cpu_count() or 1
+    probe = CgroupProbe(root=str(recorded.root))
+    for second in range(6):
+        for name in names:
+            recorded.group(f"system.slice/{name}", cpu=second * 500_000 * cpus)
+        if second in (2, 3):
+            (recorded.root / "system.slice/b.service/cpu.stat").write_text("usage_usec x\n")
+        found = {name: value for (metric, name), value in read(probe, float(second)).items() if metric == "cpu"}
+        if second:
+            assert found["a.service"] == found["c.service"] == 50.0
+            assert math.isnan(found["b.service"]) if second in (2, 3) else found["b.service"] == pytest.approx(50.0)
+    assert len([message for message in caplog.messages if "cannot be read" in message]) == 1
 
 
 def test_hostile_names_are_escaped(recorded: Recorded) -> None:

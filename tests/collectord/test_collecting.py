@@ -81,6 +81,39 @@ async def test_an_early_sample_has_right_rates_and_the_grid_stays() -> None:
     assert gaps[2] == pytest.approx(2.0, abs=0.3)
 
 
+async def test_a_wait_of_an_hour_shows_that_it_goes_on_and_is_late_when_it_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sysmonstm.collectord.grid.LONGEST_SLEEP", 0.1)
+    manager, schedule, sampler = Service(), Schedule(3600.0, 3600.0), Sampler([Counting()], 1.0)
+    beats: list[float] = []
+    real = manager.beat
+
+    def beat(loop: str, every: float) -> None:
+        beats.append(every)
+        real(loop, every)
+
+    monkeypatch.setattr(manager, "beat", beat)
+    work = collect(manager, schedule, sampler, Happenings(), cast(Intake, Taken()), str)
+    task = asyncio.create_task(work)
+    await until("it beats while it waits", lambda: len(beats) > 5)
+    assert max(beats) <= 3.0
+    assert manager.late(time.monotonic() + 2.0) == []
+
+    async def wedged(self: Schedule, seconds: float) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Schedule, "_sleep", wedged)
+    await asyncio.sleep(0.3)
+    count = len(beats)
+    await asyncio.sleep(0.3)
+    assert len(beats) == count
+    assert manager.late(time.monotonic() + 3.1) == ["sampler"]
+    task.cancel()
+    await asyncio.wait({task})
+    sampler.close()
+
+
 async def test_a_last_sample_is_taken_for_what_happened_and_only_then() -> None:
     sampler, taken, happenings = Sampler([Counting()], 1.0), Taken(), Happenings()
     await take_last(sampler, happenings, cast(Intake, taken))

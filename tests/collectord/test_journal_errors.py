@@ -132,6 +132,18 @@ def test_units_are_bounded_and_the_rest_is_counted_together() -> None:
     assert counts.units["new.service"] == 1
 
 
+def test_units_that_come_and_go_cost_few_layouts_and_every_error_is_shown() -> None:
+    errors = JournalErrors()
+    shapes, shape = 0, None
+    for second in range(0, 86_400, 5):
+        errors.add(f"job@{second}.service", second)
+        counts = errors.counts(second)
+        assert sum(counts.units.values()) == counts.total
+        before, shape = shape, list(counts.units)
+        shapes += shape != before
+    assert 100 < shapes <= 160
+
+
 def test_a_minute_of_one_unit_is_bounded() -> None:
     errors = JournalErrors()
     for number in range(10_000):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -159,3 +160,29 @@ async def test_it_is_never_late_while_it_waits() -> None:
         assert service.late(time.monotonic()) == []
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+LINE = b'{"__REALTIME_TIMESTAMP": "1", "_SYSTEMD_UNIT": "a.service"}'
+
+
+async def test_a_complaint_is_no_sign_of_health(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sysmonstm.collectord.journal.follower.FIRST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("sysmonstm.collectord.journal.follower.LONGEST_WAIT_SECONDS", 0.05)
+    caplog.set_level("INFO")
+    command = ["sh", "-c", "echo x >> $0; echo Permission denied; exit 1"]
+    with tempfile.NamedTemporaryFile() as tries:
+        async with following(JournalFollower([*command, tries.name])) as follower:
+            await until("it was tried again", lambda: len(Path(tries.name).read_bytes()) >= 10)
+            assert "Permission denied" in follower.errors.trouble
+    assert len([message for message in caplog.messages if "not counted" in message]) == 1
+    assert not [message for message in caplog.messages if "counted again" in message]
+
+
+@pytest.mark.parametrize("then", ["printf '%s\\n' \"$1\"; exec sleep 60", "exec sleep 60"])
+async def test_an_entry_or_silence_is(then: str, tmp_path: Path) -> None:
+    command = ["sh", "-c", f"test -e $0 || {{ touch $0; exit 1; }}; {then}", str(tmp_path / "tried"), LINE.decode()]
+    async with following(JournalFollower(command)) as follower:
+        await until("it fails", lambda: bool(follower.errors.trouble))
+        await until("it is well", lambda: not follower.errors.trouble)

@@ -11,7 +11,7 @@ import pytest
 from sysmonstm.collectord import facts
 from sysmonstm.collectord.probes.cpu import Times, parse_times, shares
 from sysmonstm.collectord.probes.disks import bottom_devices, parse_diskstats
-from sysmonstm.collectord.probes.filesystems import Mount, parse_mounts, shown_mounts, usage
+from sysmonstm.collectord.probes.filesystems import Mount, Place, parse_mounts, shown_mounts, usage
 from sysmonstm.collectord.probes.memory import parse_meminfo
 from sysmonstm.collectord.probes.network import is_shown, parse_established, parse_interfaces, parse_sockets
 from sysmonstm.collectord.probes.pressure import PressureProbe, parse_pressure
@@ -188,7 +188,9 @@ def mount_info(text: str) -> str:
 
 
 def shown(text: str) -> list[str]:
-    found = shown_mounts(parse_mounts(mount_info(text)), lambda point: point != "/etc/hosts")
+    found = shown_mounts(
+        parse_mounts(mount_info(text)), lambda point: Place.OTHER if point == "/etc/hosts" else Place.DIRECTORY
+    )
     return [mount.point for mount in found]
 
 
@@ -206,7 +208,7 @@ def test_mounts_whose_room_can_run_out_are_shown_once() -> None:
 
 
 def test_the_mount_that_can_be_seen_counts() -> None:
-    found = shown_mounts(parse_mounts(mount_info(MOUNTS)), lambda _: True)
+    found = shown_mounts(parse_mounts(mount_info(MOUNTS)), lambda _: Place.DIRECTORY)
     assert [mount.read_only for mount in found if mount.point == "/nix/store"] == [True]
     assert [mount.type for mount in found if mount.point == "/"] == ["ext4"]
 
@@ -219,6 +221,22 @@ def test_a_container_and_a_root_in_memory_have_their_root() -> None:
         "/",
         "/nix/store",
     ]
+
+
+def test_what_is_mounted_below_a_closed_directory_is_shown_unless_it_may_be_a_file() -> None:
+    rows = (
+        "20 1 8:1 / / rw - ext4 /dev/sda1 rw",
+        "21 1 8:2 / /closed/data rw - ext4 /dev/sdb1 rw",
+        "22 1 8:3 /@home /closed/subvolume rw - btrfs /dev/sdc1 rw,subvolid=256,subvol=/@home",
+        "23 1 8:4 /one/file /closed/file rw - ext4 /dev/sdd1 rw",
+        "24 1 8:5 / /closed/twice rw - ext4 /dev/sde1 rw",
+        "25 1 8:5 / /open/and/longer/twice rw - ext4 /dev/sde1 rw",
+    )
+    found = shown_mounts(
+        parse_mounts("\n".join(rows)),
+        lambda point: Place.CLOSED if point.startswith("/closed") else Place.DIRECTORY,
+    )
+    assert [mount.point for mount in found] == ["/", "/closed/data", "/closed/subvolume", "/open/and/longer/twice"]
 
 
 def test_what_another_process_or_machine_answers_for_may_hang() -> None:

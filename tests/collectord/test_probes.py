@@ -254,6 +254,47 @@ assert place not in before and place in during and mounts() == before, (before, 
     assert done.returncode == 0, done.stderr
 
 
+def test_a_mount_below_a_directory_that_is_closed_is_shown_and_said_once(tmp_path: Path) -> None:
+    if os.geteuid() != 0 or not shutil.which("mkfs.ext4"):
+        pytest.skip("mounting needs root and mkfs.ext4; apt-get install e2fsprogs")
+    script = """
+import math, os, subprocess, sys, time
+from pathlib import Path
+from sysmonstm.collectord.probes.filesystems import FilesystemsProbe
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/mnt"], check=True)
+for name in ("open", "shut", "shut/in"):
+    Path("/mnt", name).mkdir()
+Path("/mnt/shut/file").touch()
+subprocess.run(["mount", "-o", "loop", sys.argv[1], "/mnt/shut/in"], check=True)
+subprocess.run(["mount", "-o", "loop", sys.argv[2], "/mnt/open"], check=True)
+Path("/mnt/open/file").touch()
+subprocess.run(["mount", "--bind", "/mnt/open/file", "/mnt/shut/file"], check=True)
+os.chmod("/mnt/shut", 0o700)
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+probe = FilesystemsProbe()
+for _ in range(2):
+    rows = [row for row in probe.read(time.monotonic()) if row[1].startswith("/mnt")]
+assert {instance for _, instance, _ in rows} == {"/mnt/open", "/mnt/shut/in"}, rows
+assert all(math.isnan(value) for _, instance, value in rows if instance == "/mnt/shut/in"), rows
+assert not any(math.isnan(value) for _, instance, value in rows if instance == "/mnt/open"), rows
+"""
+    images = [tmp_path / "shut.image", tmp_path / "open.image"]
+    for image in images:
+        with image.open("wb") as file:
+            file.truncate(8 * 2**20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True, capture_output=True)
+    command = ["unshare", "--mount", "--propagation", "private", sys.executable, "-c", script, *map(str, images)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if re.search("loop device|unshare failed", done.stderr, re.IGNORECASE):
+        pytest.skip(f"loop mounts do not work here: {done.stderr.splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        "/mnt/shut is closed to the collector: how full what is mounted below it is, is not known"
+    ]
+
+
 def test_a_kernel_file_is_read_anew_and_whole() -> None:
     stat = KernelFile("/proc/uptime")
     first = stat.read()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sysmonstm.collectord.happening import Happening, Severity
-from sysmonstm.collectord.units.known import UNSAID, Allowance, Listed, Shown, Units
+from sysmonstm.collectord.units.known import UNSAID, Allowance, Listed, Units
 from sysmonstm.collectord.units.pending import MOST_STATES, Batch
 from sysmonstm.collectord.units.state import (
     Details,
@@ -78,6 +78,34 @@ def test_what_a_change_means(before: Unit, states: list[State], said: list[str])
         one_by_one += [one.kind.removeprefix("unit.") for one in happenings]
     assert one_by_one == said
     assert unit.failing == (states[-1].failed or (before.failing and states[-1] == STARTING))
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "said"),
+    [
+        (WELL, [([FAILED, WAITING, DEAD, RUNNING], 1)], ["restarted"]),
+        (WELL, [([DEAD, WAITING, DEAD, RUNNING], 1)], ["restarted"]),
+        (WELL, [([FAILED, WAITING], 0), ([DEAD, RUNNING], 1)], ["restarted"]),
+        (WELL, [([FAILED, WAITING], 0), ([WAITING, DEAD, STARTING], 1), ([RUNNING], 1)], ["restarted"]),
+        (WELL, [([FAILED, WAITING, DEAD], 1), ([RUNNING], 1)], ["restarted"]),
+        (WELL, [([FAILED, WAITING, DEAD, RUNNING, FAILED, WAITING, DEAD, FAILED], 1)], ["failed", "restarted"]),
+        (WELL, [([FAILED, WAITING, DEAD, RUNNING], 1), ([FAILED, WAITING, DEAD, RUNNING], 2)], ["restarted"]),
+        (WELL, [([FAILED, WAITING], 0), ([DEAD], 0)], ["stopped"]),
+        (ILL, [([STARTING, FAILED, WAITING, DEAD, RUNNING], 1)], ["recovered", "restarted"]),
+        (ILL, [([STARTING, FAILED, WAITING, DEAD, STARTING, FAILED], 1)], ["failed", "restarted"]),
+    ],
+)
+def test_an_older_systemd_passes_through_failed_and_dead(
+    before: Unit, seen: list[tuple[list[State], int]], said: list[str]
+) -> None:
+    unit, heard = before, []
+    for states, restarts in seen:
+        asked = questions(unit, tuple(states))
+        assert asked.failure == (states[-1] == FAILED)
+        unit, happenings = change(unit, Sight(tuple(states), Details(restarts=restarts)), NOW)
+        heard += [one.kind.removeprefix("unit.") for one in happenings]
+        assert unit.failing == (states[-1] == FAILED)
+    assert heard == said
 
 
 def test_why_it_failed_is_told() -> None:
@@ -191,15 +219,41 @@ def test_the_number_of_units_is_bounded(monkeypatch: pytest.MonkeyPatch, caplog:
     assert units.snapshot().failed == 1
 
 
-def test_a_name_keeps_its_place_until_there_is_no_room() -> None:
-    shown = Shown(2)
-    for name in ("a", "b", "a"):
-        shown.add(name, lambda _: False)
-    assert list(shown.names) == ["a", "b"]
-    shown.add("c", lambda _: False)
-    assert list(shown.names) == ["a", "b"]
-    shown.add("c", lambda name: name == "a")
-    assert list(shown.names) == ["b", "c"]
+def test_units_that_fail_once_and_are_gone_cost_few_layouts() -> None:
+    units, said = known()
+    shapes, shape = 0, None
+    for second in range(0, 86_400, 5):
+        now = Moment(float(second), 0)
+        name, gone = f"job@{second}.service", f"job@{second - 20}.service"
+        units.see(name, Sight((FAILED,), Details("exit-code", 1, 1, restarts=second % 3)), now)
+        units.remove(gone, now)
+        units.give_places(now)
+        snapshot = units.snapshot()
+        assert snapshot.failed == min(second // 5 + 1, 4)
+        before, shape = shape, [[name for name, _ in names] for names in (snapshot.by_failure, snapshot.by_restarts)]
+        shapes += shape != before
+    assert 100 < shapes <= 160
+    assert said
+
+
+def test_restarts_are_said_of_units_that_have_no_series() -> None:
+    units, said = known()
+    for number in range(101):
+        units.see(f"u{number}.service", Sight((RUNNING,), Details(restarts=1)), NOW)
+    units.give_places(NOW)
+    for restarts in (2, 5):
+        units.see("u100.service", Sight((RUNNING,), Details(restarts=restarts)), NOW)
+    assert len(units.snapshot().by_restarts) == 100
+    assert "u100.service" not in dict(units.snapshot().by_restarts)
+    units.say_what_is_due(Moment(NOW.monotonic + 61, 0))
+    assert [one.fields["count"] for one in said] == ["1", "3"]
+
+
+def test_a_result_that_was_read_after_the_next_start_is_not_told() -> None:
+    (failed,) = change(WELL, Sight((FAILED,), Details("success", 1, 3)), NOW)[1]
+    assert failed.message == "a.service has failed: exit code 3"
+    assert "result" not in failed.fields
+    assert change(ILL, Sight((DEAD,)), NOW)[1][0].message == "a.service is no longer failed"
 
 
 def test_an_allowance_is_for_a_minute() -> None:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from dbus_fast import Message, Variant
 
-from sysmonstm.collectord.happening import Happening
 from sysmonstm.collectord.units import watch as watching
 from sysmonstm.collectord.units.bus import PROPERTIES, UNIT, UNIT_PATH, unit_name, unit_path
-from sysmonstm.collectord.units.known import MOST_SHOWN, Snapshot
-from sysmonstm.collectord.units.watch import UnitWatch
-from sysmonstm.service import Service
-from tests.collectord.played_bus import PlayedSystemd, PlayedUnit, RealBus, played_systemd, real_bus, service
+from sysmonstm.collectord.units.known import MOST_SHOWN
+from tests.collectord.followed_units import followed, machine
+from tests.collectord.played_bus import RealBus, played_systemd, real_bus, service
 from tests.shared.real_server import until
 
 
@@ -26,52 +24,6 @@ async def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     async with real_bus(tmp_path) as bus:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bus.address)
         yield bus
-
-
-class Followed:
-    """A watch that runs, and what it has said."""
-
-    def __init__(self) -> None:
-        self.said: list[Happening] = []
-        self.watch = UnitWatch(self.said.append)
-
-    @property
-    def kinds(self) -> list[tuple[str, str]]:
-        return [(one.kind, one.fields.get("unit", "")) for one in self.said]
-
-    async def says(self, kind: str, unit: str, count: int = 1) -> Happening:
-        await until(f"{kind} of {unit}", lambda: self.kinds.count((kind, unit)) >= count)
-        return [one for one in self.said if (one.kind, one.fields.get("unit", "")) == (kind, unit)][-1]
-
-    async def shows(self, what: str, ask: Callable[[Snapshot], bool]) -> None:
-        await until(what, lambda: self.watch.snapshot is not None and ask(self.watch.snapshot))
-
-    async def quiet(self) -> None:
-        """Whatever is signalled by now was looked at."""
-        await asyncio.sleep(3 * watching.COALESCE_SECONDS)
-
-
-@asynccontextmanager
-async def followed() -> AsyncIterator[Followed]:
-    one = Followed()
-    task = asyncio.create_task(one.watch.run(Service()))
-    try:
-        yield one
-        assert not task.done(), "it follows for ever"
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled() and (error := task.exception()):
-            raise error
-
-
-@asynccontextmanager
-async def machine(bus: RealBus, **units: PlayedUnit) -> AsyncIterator[tuple[PlayedSystemd, Followed]]:
-    """A systemd with these services, followed; its first list was read."""
-    named = {f"{name}.service": unit for name, unit in units.items()}
-    async with played_systemd(bus.address, named) as systemd, followed() as one:
-        await one.shows("it is listed", lambda snapshot: True)
-        yield systemd, one
 
 
 async def test_a_failure_is_said_with_why_and_shown_until_it_runs_again(bus: RealBus) -> None:
@@ -190,6 +142,50 @@ async def test_what_is_listed_and_signalled_at_once_is_said_once(bus: RealBus) -
         await one.quiet()
         assert max(Counter(one.kinds).values()) == 1
         assert len(one.said) == 3
+
+
+async def test_a_unit_that_is_let_go_of_as_it_fails_says_why_and_is_not_well(bus: RealBus) -> None:
+    async with machine(bus, web=service(), once=service()) as (systemd, one):
+        systemd.fails("once.service", code=1, status=3)
+        systemd.unloads("once.service")
+        failed = await one.says("unit.failed", "once.service")
+        assert failed.message == "once.service has failed: exit-code, exit code 3"
+        await one.shows("it is gone", lambda snapshot: snapshot.failed == 0)
+        await one.quiet()
+        assert one.kinds == [("unit.failed", "once.service")]
+
+
+class Restarted:
+    """This process as a service that systemd runs, and services that failed around the end of the run before."""
+
+    ENDED = 1_700_000_000_000_000
+
+    def __init__(self, restarts: int) -> None:
+        own = service(restarts=restarts)
+        own.own["MainPID"] = Variant("u", os.getpid())
+        own.general["ActiveExitTimestamp"] = Variant("t", self.ENDED)
+        self.units = {"own.service": own}
+        for name, seconds in (("long", -600), ("shortly", -10), ("later", 5)):
+            self.units[f"{name}.service"] = unit = service("failed", "failed")
+            unit.general["StateChangeTimestamp"] = Variant("t", self.ENDED + seconds * 1_000_000)
+        # One that does not answer.
+        self.units["odd.service"] = service("failed", "failed")
+
+    async def said(self, bus: RealBus) -> list[tuple[str, int]]:
+        async with played_systemd(bus.address, self.units) as systemd:
+            systemd.own_unit = "own.service"
+            async with followed() as one:
+                await one.shows("it is listed", lambda snapshot: snapshot.failed == 4)
+                failed = [said for said in one.said if said.kind == "unit.failed"]
+                return sorted((said.fields["unit"], (said.time_us - self.ENDED) // 1_000_000) for said in failed)
+
+
+async def test_what_failed_since_a_run_that_ended_well_is_said(bus: RealBus) -> None:
+    assert await Restarted(0).said(bus) == [("later.service", 5)]
+
+
+async def test_what_failed_just_before_a_run_that_did_not_end_well_is_said_too(bus: RealBus) -> None:
+    assert await Restarted(1).said(bus) == [("later.service", 5), ("shortly.service", -10)]
 
 
 async def test_jobs_are_counted(bus: RealBus) -> None:

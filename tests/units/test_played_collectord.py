@@ -212,15 +212,17 @@ async def test_what_failed_while_it_did_not_run_is_said_with_its_own_time(
     ]
 
 
-@pytest.mark.parametrize("part", ["sampler", "units", "event loop"])
+@pytest.mark.parametrize(
+    ("part", "interval"), [("sampler", 0.2), ("schedule", 3600.0), ("units", 0.2), ("event loop", 0.2)]
+)
 async def test_a_part_that_makes_no_progress_has_it_replaced(
-    collectord: StartsCollectord, bus: RealBus, part: str
+    collectord: StartsCollectord, bus: RealBus, part: str, interval: float
 ) -> None:
     command = (sys.executable, "-m", "tests.units.wedged_collectord", part)
     loop = asyncio.get_running_loop()
     async with played_systemd(bus.address, {"web.service": service()}) as pid1:
         systemd = await start(
-            collectord, free_address(), command=command, interval=0.2, DBUS_SYSTEM_BUS_ADDRESS=bus.address
+            collectord, free_address(), command=command, interval=interval, DBUS_SYSTEM_BUS_ADDRESS=bus.address
         )
         await asyncio.to_thread(systemd.says, "0 units failed")
 

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from sysmonstm.collectord import __main__
+from sysmonstm.collectord.grid import Schedule
 from sysmonstm.collectord.sampler import Sample, Sampler
 from sysmonstm.collectord.spool.spool import Spool
 from sysmonstm.collectord.units.watch import UnitWatch
@@ -26,6 +27,17 @@ def wedge_sampler() -> None:
         return await real(self)
 
     Sampler.sample = sample  # type: ignore[method-assign]
+
+
+def wedge_schedule() -> None:
+    real = Schedule._sleep
+
+    async def sleep(self: Schedule, seconds: float) -> None:
+        if TOLD.is_set():
+            await asyncio.Event().wait()
+        await real(self, seconds)
+
+    Schedule._sleep = sleep  # type: ignore[method-assign]
 
 
 def wedge_units() -> None:
@@ -61,7 +73,13 @@ def wedge_event_loop() -> None:
     Sampler.sample = sample  # type: ignore[method-assign]
 
 
-PARTS = {"sampler": wedge_sampler, "units": wedge_units, "disk": wedge_disk, "event loop": wedge_event_loop}
+PARTS = {
+    "sampler": wedge_sampler,
+    "schedule": wedge_schedule,
+    "units": wedge_units,
+    "disk": wedge_disk,
+    "event loop": wedge_event_loop,
+}
 
 
 def main() -> None:

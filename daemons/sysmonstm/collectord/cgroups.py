@@ -74,7 +74,13 @@ class Group:
 
     def __init__(self, path: str) -> None:
         """A file that cannot be opened counts nothing: its controller is off, or the kernel has none."""
-        self._files = [_opened(f"{path}/{name}") for name in self.NAMES]
+        self._files: list[int] = []
+        try:
+            for name in self.NAMES:
+                self._files.append(_opened(f"{path}/{name}"))
+        except OSError:
+            self.close()
+            raise
 
     def read(self, passes_on: Callable[[str], bool]) -> Usage:
         """What is counted now; GoneError if the group was removed. `passes_on` is as parse_io has it."""
@@ -140,16 +146,16 @@ class Tree:
     paths: dict[str, str] = field(default_factory=dict)
     # Links of each directory that was looked into: one for each group in it, and two.
     _links: dict[str, int] = field(default_factory=dict)
-    _looked_at: float = -math.inf
+    looked_at: float = -math.inf
 
     def look(self, now: float) -> None:
         """Look whether groups came or went, at `now` in monotonic seconds; `paths` by unit names are as of then."""
-        if now - self._looked_at >= LOOK_AGAIN_SECONDS or any(_links(path) != n for path, n in self._links.items()):
+        if now - self.looked_at >= LOOK_AGAIN_SECONDS or any(_links(path) != n for path, n in self._links.items()):
             self.look_anew(now)
 
     def look_anew(self, now: float) -> None:
         """Walk the tree."""
-        self.paths, self._links, self._looked_at = {}, {}, now
+        self.paths, self._links, self.looked_at = {}, {}, now
         waiting = deque([self.root])
         while waiting and len(self._links) < MOST_SLICES:
             path = waiting.popleft()

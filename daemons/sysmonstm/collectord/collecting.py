@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sysmonstm import logs
-from sysmonstm.collectord.grid import Schedule
+from sysmonstm.collectord.grid import LONGEST_SLEEP, Schedule
 from sysmonstm.collectord.happening import Happenings
 from sysmonstm.collectord.intake import Intake
 from sysmonstm.collectord.sampler import Sampler
@@ -15,8 +15,9 @@ from sysmonstm.service import Service
 
 log = logs.logger(__name__)
 
-# What a machine that is very busy may add to any wait, in seconds.
+# What a machine that is very busy may add to a sample, and to a sleep, in seconds.
 GRACE_SECONDS = 3.0
+WAKING_SECONDS = 2.0
 
 
 async def collect(
@@ -28,9 +29,12 @@ async def collect(
     status: Callable[[int], str],
 ) -> None:
     """Take samples until cancelled; `status` is what to say of a sample of so many values."""
+
+    def beat() -> None:
+        manager.beat("sampler", LONGEST_SLEEP + WAKING_SECONDS)
+
     while True:
-        with manager.waits("sampler", at_most=schedule.interval + GRACE_SECONDS):
-            due = await schedule.due()
+        due = await schedule.due(beat)
         if due.skipped:
             log.warning("samples.skipped", f"{due.skipped} samples were not taken: the machine was too busy or asleep")
         manager.beat("sampler", sampler.deadline + GRACE_SECONDS)

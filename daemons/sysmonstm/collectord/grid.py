@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # In intervals. A sample may be this late; after that it is skipped, so two are never closer than half an interval.
@@ -14,6 +15,8 @@ WARM_UP = 1.0
 # Samples besides the grid, in seconds: how often at most, and how close to the one before and to the grid's next one.
 EARLY_EVERY = 1.0
 CLOSEST = 0.5
+# Whoever waits for a sample that is far off says so often, in seconds.
+LONGEST_SLEEP = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,10 @@ class Schedule:
         self.interval = interval
         self._woken.set()
 
-    async def due(self) -> Due:
-        """Wait for the next sample to be due."""
+    async def due(self, beat: Callable[[], None] = lambda: None) -> Due:
+        """Wait for the next sample to be due; `beat` is called at least every LONGEST_SLEEP seconds."""
         while True:
+            beat()
             now = time.monotonic()
             tick = next_tick(self._last, self._start, self.interval, now)
             if now >= tick.at:
@@ -97,7 +101,7 @@ class Schedule:
                 self._early_before = now
                 return self._taken(Due(early=True), now)
             # Looked at again after it: whoever sleeps may be woken much too late.
-            await self._sleep((tick.at if early is None else early) - now)
+            await self._sleep(min((tick.at if early is None else early) - now, LONGEST_SLEEP))
 
     def _taken(self, due: Due, now: float) -> Due:
         self._taken_at = now

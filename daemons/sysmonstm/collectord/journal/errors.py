@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sysmonstm.collectord.places import Changes, Places
+
 WINDOW_SECONDS = 60
 MOST_UNITS = 200
 # Where the others are counted.
@@ -56,9 +58,13 @@ class JournalErrors:
     """
 
     def __init__(self, most_units: int = MOST_UNITS) -> None:
-        self._most_units = most_units
         self._lock = threading.Lock()
+        # Those that have a place and those that wait for one.
         self._units: dict[str, _Unit] = {}
+        # One place is for OTHERS.
+        self._places = Places("units with errors", most_units - 1, Changes())
+        self._others = _Unit()
+        self._shows_others = False
         self._total = _Unit()
         self._skipped_seconds = 0.0
         self.trouble = ""
@@ -75,19 +81,34 @@ class JournalErrors:
             self._skipped_seconds += seconds
 
     def counts(self, now: float) -> Counts:
-        """Every unit that has ever written one, so that series come and go seldom."""
+        """Every unit that has ever written one, so that series come and go seldom; OTHERS for those without a place."""
         with self._lock:
-            units = {name: unit.sum(now) for name, unit in self._units.items()}
+            self._settle(now)
+            units = {name: self._units[name].sum(now) for name in self._places.names}
+            others = self._others.sum(now) + sum(self._units[name].sum(now) for name in self._places.waiting)
+            self._shows_others = self._shows_others or others > 0
+            if self._shows_others:
+                units[OTHERS] = others
             return Counts(units, self._total.sum(now), self._skipped_seconds)
 
+    def _settle(self, now: float) -> None:
+        self._places.settle(lambda name: now - self._units[name].last >= QUIET_SECONDS, now)
+        kept = self._places.names | self._places.waiting
+        self._units = {name: unit for name, unit in self._units.items() if name in kept}
+
     def _place_of(self, unit: str, now: float) -> _Unit:
-        known = self._units.get(unit)
-        if known is not None:
-            return known
-        # One place is for OTHERS.
-        if len(self._units) >= self._most_units - 1 and unit != OTHERS:
-            quiet = min(self._units, key=lambda name: self._units[name].last)
-            if now - self._units[quiet].last < QUIET_SECONDS:
-                return self._place_of(OTHERS, now)
-            del self._units[quiet]
+        if unit in self._units:
+            return self._units[unit]
+        self._places.ask([unit])
+        if unit not in self._places.waiting and not self._makes_room(now):
+            return self._others
+        self._places.ask([unit])
         return self._units.setdefault(unit, _Unit())
+
+    def _makes_room(self, now: float) -> bool:
+        """Whether one that waits, and has nothing to show by now, waits no more."""
+        silent = next((name for name in self._places.waiting if not self._units[name].sum(now)), None)
+        if silent is None:
+            return False
+        del self._places.waiting[silent], self._units[silent]
+        return True

@@ -41,6 +41,8 @@ CHUNK = 16_384
 MOST_LINE = 65_536
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 300.0
+# Who runs and has said nothing for so long, not even a complaint, follows.
+SILENT_SECONDS = 3.0
 # Who has run for so long was well.
 STEADY_SECONDS = 60.0
 BEAT_SECONDS = 4.0
@@ -96,18 +98,19 @@ class JournalFollower:
         """Count until the output ends, or until it is too far behind."""
         assert process.stdout
         self._rest, self._words, pace = b"", "", Pace(time.monotonic())
+        heard_at = time.monotonic()
         while True:
             service.beat("journal", BEAT_SECONDS)
             try:
                 async with asyncio.timeout(WAKE_SECONDS):
                     chunk = await process.stdout.read(CHUNK)
             except TimeoutError:
-                # It runs and has nothing to say.
-                self._is_well()
+                if time.monotonic() - heard_at >= SILENT_SECONDS:
+                    self._is_well()
                 continue
             if not chunk:
                 return 0.0
-            self._is_well()
+            heard_at = time.monotonic()
             lines, behind = self._count(chunk)
             if behind > BEHIND_SECONDS:
                 return behind
@@ -122,6 +125,7 @@ class JournalFollower:
         now, last = time.monotonic(), 0.0
         for line in lines:
             if report := parse(line):
+                self._is_well()
                 self.errors.add(report.unit, now)
                 last = report.time
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import resource
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from operator import or_
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sysmonstm import logs
 from sysmonstm.collectord.cgroups import ROOT, GoneError, Group, Tree, Usage
+from sysmonstm.collectord.places import Changes, Places
 from sysmonstm.collectord.probe import Probe, Row, instance_name, rate
 from sysmonstm.collectord.probes.disks import is_bottom
 from sysmonstm.metric import Kind, Metric, Unit
@@ -22,6 +23,9 @@ log = logs.logger(__name__)
 DEFAULT_MOST = 200
 # Descriptors that everything else in the process may need.
 OTHER_FILES = 512
+# A unit that is gone sooner, like a connection's or a timer's, gets no series; its use is in that of its slice.
+LASTS_SECONDS = 60.0
+NOTHING = (math.nan,) * 7
 
 
 def _metric(name: str, unit: Unit, kind: Kind, help_text: str) -> Metric:
@@ -49,30 +53,19 @@ def passes_on(device: str) -> bool:
 
 @dataclass(slots=True)
 class _Place:
-    """A unit that has series: its group while there is one, and what was last read of it."""
+    """A unit that has series: its group while there is one, and what was last read of it, and when."""
 
     group: Group | None = None
     usage: Usage = field(default_factory=Usage)
+    read_at: float = math.nan
     # Which series it has; once there they stay, so that layouts do not change with every start and stop.
     has: tuple[bool, ...] = (False,) * 7
-
-    def reads(self) -> bool:
-        """Read it; False if its group is gone."""
-        if self.group is None:
-            return True
-        try:
-            self.usage = self.group.read(passes_on)
-        except GoneError:
-            self.close()
-            return False
-        self.has = tuple(map(or_, self.has, _counted(self.usage)))
-        return True
 
     def close(self) -> None:
         """Its group is gone, or not wanted any more."""
         if self.group:
             self.group.close()
-        self.group, self.usage = None, Usage()
+        self.group, self.usage, self.read_at = None, Usage(), math.nan
 
 
 class CgroupProbe(Probe):
@@ -84,9 +77,14 @@ class CgroupProbe(Probe):
     def __init__(self, most: int = DEFAULT_MOST, root: str = ROOT) -> None:
         self.most = most
         self._tree = Tree(root)
+        self._changes = Changes()
+        self._shown = Places("services and slices", most, self._changes)
         self._places: dict[str, _Place] = {}
-        self._read_at = math.nan
+        # Since when each group is there, and of which paths that is.
+        self._since: dict[str, float] = {}
+        self._since_of: Mapping[str, str] | None = None
         self._said_full = False
+        self._said_unread = False
         self._cpus = os.cpu_count() or 1
 
     def missing(self) -> str:
@@ -98,24 +96,44 @@ class CgroupProbe(Probe):
     def read(self, now: float) -> Iterable[Row]:
         """Rates since the last reading, and memory as it is now; NaN for units that do not run."""
         self._tree.look(now)
-        self._make_places()
-        elapsed, self._read_at = now - self._read_at, now
-        rows: list[Row] = []
-        gone = False
-        for name, place in self._places.items():
-            before = place.usage
-            gone |= not place.reads()
-            values = self._values(before, place.usage, elapsed)
-            instance = instance_name(name)
-            rows += [
-                (metric, instance, value)
-                for metric, value, has in zip(self.metrics, values, place.has, strict=True)
-                if has
-            ]
-        if gone:
+        self._make_places(now)
+        values = {name: self._read_place(name, place, now) for name, place in self._places.items()}
+        self._make_series(now)
+        return [
+            (metric, instance_name(name), value)
+            for name, place in self._places.items()
+            for metric, value, has in zip(self.metrics, values[name], place.has, strict=True)
+            if has
+        ]
+
+    def _read_place(self, name: str, place: _Place, now: float) -> Sequence[float]:
+        """The values of a unit; all NaN if it does not run, or if its files cannot be read."""
+        try:
+            if place.group is None and name in self._tree.paths:
+                place.group = Group(self._tree.paths[name])
+            if place.group is None:
+                return NOTHING
+            usage = place.group.read(passes_on)
+        except GoneError:
+            place.close()
             # What took its place may not be found by the number of links.
             self._tree.look_anew(now)
-        return rows
+            return NOTHING
+        except (OSError, ValueError) as error:
+            # Its counters go on: the next rate is that since it was last read.
+            self._say_unread(name, error)
+            return NOTHING
+        values = tuple(self._values(place.usage, usage, now - place.read_at))
+        place.usage, place.read_at = usage, now
+        return values
+
+    def _make_series(self, now: float) -> None:
+        """Series for what the kernel counts by now."""
+        grown = {name: tuple(map(or_, place.has, _counted(place.usage))) for name, place in self._places.items()}
+        if any(grown[name] != place.has for name, place in self._places.items()) and self._changes.allowed(now):
+            self._changes.made(now)
+            for name, place in self._places.items():
+                place.has = grown[name]
 
     def _values(self, before: Usage, after: Usage, elapsed: float) -> Iterator[float]:
         def percent(earlier: float, later: float, of: float = 1.0) -> float:
@@ -131,31 +149,29 @@ class CgroupProbe(Probe):
         yield percent(before.memory_stall, after.memory_stall)
         yield percent(before.io_stall, after.io_stall)
 
-    def _make_places(self) -> None:
-        """A place for each group that is there, as long as there is room; those of units that are gone make room."""
+    def _make_places(self, now: float) -> None:
+        """A place for each group that is there and lasts, if there is room; those of units that are gone make room."""
         paths = self._tree.paths
-        for name in list(self._places)[self.most :]:
+        if paths is not self._since_of:
+            # Those that are met first have lasted, as far as anyone knows.
+            first = self._tree.looked_at if self._since_of is not None else -math.inf
+            self._since = {name: self._since.get(name, first) for name in paths}
+            self._since_of = paths
+        self._shown.most = _openable(self.most)
+        self._shown.ask(name for name, since in self._since.items() if now - since >= LASTS_SECONDS)
+        self._shown.settle(lambda name: name not in paths, now)
+        for name in [name for name in self._places if name not in self._shown.names]:
             self._places.pop(name).close()
-        is_full = False
-        for name, path in paths.items():
-            if (place := self._places.get(name)) is None:
-                is_full = is_full or not self._has_room()
-                if is_full:
-                    continue
-                place = self._places[name] = _Place()
-            if place.group is None:
-                place.group = Group(path)
-        if is_full:
+        for name in self._shown.names:
+            self._places.setdefault(name, _Place())
+        if self._shown.is_full:
             self._say_full(len(paths))
 
-    def _has_room(self) -> bool:
-        if len(self._places) < self.most:
-            return _may_open((len(self._places) + 1) * len(Group.NAMES))
-        idle = next((name for name in self._places if name not in self._tree.paths), None)
-        if idle is None:
-            return False
-        self._places.pop(idle).close()
-        return True
+    def _say_unread(self, name: str, error: Exception) -> None:
+        if not self._said_unread:
+            self._said_unread = True
+            sentence = "the control group of a unit cannot be read; the unit has no values meanwhile"
+            log.warning("cgroups.unread", sentence, unit=logs.printable(name), reason=str(error))
 
     def _say_full(self, there: int) -> None:
         if self.most and not self._said_full:
@@ -184,13 +200,13 @@ def _bytes(before: tuple[float, float], after: tuple[float, float], elapsed: flo
     return bottom if upper != upper else max(bottom, upper)
 
 
-def _may_open(files: int) -> bool:
-    """Whether so many files may be open besides all others; raises this process's limit as far as it may be."""
+def _openable(units: int) -> int:
+    """The files of how many of so many units may be open besides all others; raises this process's limit for them."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = files + OTHER_FILES
+    needed = units * len(Group.NAMES) + OTHER_FILES
     if soft == resource.RLIM_INFINITY or needed <= soft:
-        return True
-    if hard != resource.RLIM_INFINITY and needed > hard:
-        return False
+        return units
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed if hard == resource.RLIM_INFINITY else hard, hard))
-    return True
+    if hard == resource.RLIM_INFINITY or needed <= hard:
+        return units
+    return max(0, (hard - OTHER_FILES) // len(Group.NAMES))

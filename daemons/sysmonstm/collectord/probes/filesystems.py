@@ -7,6 +7,7 @@ Shown are mounts whose room can run out: local ones on block devices and zfs, an
   as / they are the machine itself (a container, an installer, a NixOS whose root is emptied at each start);
 - what a container engine mounts for its containers, and what is mounted over single files.
 A device that is mounted several times is shown once, at its shortest mount point, but /nix/store always by its name.
+Below a directory that is closed to the collector nothing can be asked: such a mount is shown, with nothing known of it.
 """
 
 from __future__ import annotations
@@ -15,15 +16,21 @@ import math
 import os
 import re
 import select
+import stat
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
+from sysmonstm import logs
 from sysmonstm.collectord.probe import KernelFile, Probe, Row, instance_name, share
 from sysmonstm.collectord.worker import Worker
 from sysmonstm.metric import Kind, Metric, Unit
+
+log = logs.logger(__name__)
 
 PERCENT = Metric(
     "filesystem.percent", Unit.PERCENT, Kind.GAUGE, "Room in use, of what users can have, as df counts", "mount"
@@ -60,6 +67,8 @@ class Mount:
     point: str
     type: str
     read_only: bool
+    # Or a part of it is mounted, and that may be a single file.
+    is_whole: bool = True
 
     @property
     def may_hang(self) -> bool:
@@ -82,8 +91,10 @@ def parse_mounts(text: str) -> list[Mount]:
         of_mount, _, of_file_system = line.partition(" - ")
         mount, file_system = of_mount.split(" "), of_file_system.split(" ")
         if len(mount) >= 5 and len(file_system) >= 3:
-            kind, device, options = file_system[:3]
-            found.append(Mount(_unescape(device), _unescape(mount[4]), kind, "ro" in options.split(",")))
+            (kind, device, text), top = file_system[:3], mount[3]
+            options = text.split(",")
+            is_whole = top == "/" or f"subvol={top}" in options
+            found.append(Mount(_unescape(device), _unescape(mount[4]), kind, "ro" in options, is_whole))
     return found
 
 
@@ -102,13 +113,33 @@ def has_room(mount: Mount) -> bool:
     return mount.device.startswith("/dev/") and mount.type not in {"devtmpfs", "autofs"} and not image
 
 
-def shown_mounts(mounts: Iterable[Mount], is_directory: Callable[[str], bool]) -> list[Mount]:
-    """Those to show, by mount point. `is_directory` is asked about local mounts only."""
+class Place(Enum):
+    """What a mount point is, for us."""
+
+    DIRECTORY = auto()
+    CLOSED = auto()
+    OTHER = auto()
+
+
+def place_of(point: str) -> Place:
+    """What a mount point is: closed if it lies below a directory that is closed to us; else a file, or gone."""
+    try:
+        return Place.DIRECTORY if stat.S_ISDIR(Path(point).stat().st_mode) else Place.OTHER
+    except PermissionError:
+        return Place.CLOSED
+    except OSError:
+        return Place.OTHER
+
+
+def shown_mounts(mounts: Iterable[Mount], place_of: Callable[[str], Place]) -> list[Mount]:
+    """Those to show, by mount point. `place_of` is asked about local mounts only."""
     # Of several at one point only the last can be seen.
     visible = {mount.point: mount for mount in mounts}.values()
+    places = {one: Place.DIRECTORY if one.may_hang else place_of(one.point) for one in visible if has_room(one)}
     once: dict[tuple[str, str], Mount] = {}
-    for mount in sorted(visible, key=lambda one: (len(one.point), one.point)):
-        if has_room(mount) and (mount.may_hang or is_directory(mount.point)):
+    # Where a device is mounted several times, it is asked for where it can be.
+    for mount in sorted(places, key=lambda one: (places[one] is Place.CLOSED, len(one.point), one.point)):
+        if places[mount] is Place.DIRECTORY or (places[mount] is Place.CLOSED and mount.is_whole):
             kept_apart = mount.point if mount.point == "/nix/store" else ""
             once.setdefault((mount.device, kept_apart), mount)
     return sorted(once.values(), key=lambda one: one.point)
@@ -125,6 +156,8 @@ class Usage:
 
 
 UNKNOWN = Usage(math.nan, math.nan, math.nan, math.nan)
+# The same, because the mount lies below a directory that is closed to us.
+CLOSED = Usage(math.nan, math.nan, math.nan, math.nan)
 Answers: TypeAlias = SimpleQueue[tuple[Mount, Usage]]
 
 
@@ -142,9 +175,17 @@ def usage(room: os.statvfs_result) -> Usage:
 def _ask(mount: Mount) -> Usage:
     try:
         return usage(os.statvfs(mount.point))
+    except PermissionError:
+        return CLOSED
     except OSError:
-        # Gone since the list was read, not for us, or its server is: no probe's failure, and no other mount's.
+        # Gone since the list was read, or its server is: no probe's failure, and no other mount's.
         return UNKNOWN
+
+
+def _closed_directory(point: str) -> str:
+    """The uppermost directory that keeps us from a mount point."""
+    above = [str(directory) for directory in reversed(Path(point).parents)]
+    return next((directory for directory in above if not os.access(directory, os.X_OK)), point)
 
 
 class FilesystemsProbe(Probe):
@@ -159,6 +200,7 @@ class FilesystemsProbe(Probe):
         self._shown: list[Mount] | None = None
         self._changes = select.poll()
         self._workers: dict[Mount, Worker[tuple[Mount, Usage]]] = {}
+        self._said_closed: set[str] = set()
 
     def read(self, now: float) -> Iterable[Row]:  # noqa: ARG002 - levels need no clock
         """Levels as they are now; NaN for a mount that gave no answer in time."""
@@ -169,6 +211,8 @@ class FilesystemsProbe(Probe):
         found |= _collect(answers, asked, time.monotonic() + PATIENCE)
         for mount in shown:
             instance, is_full = instance_name(mount.point), found.get(mount, UNKNOWN)
+            if is_full is CLOSED:
+                self._say_closed(mount.point)
             yield PERCENT, instance, is_full.percent
             yield USED, instance, is_full.used
             yield TOTAL, instance, is_full.total
@@ -180,10 +224,22 @@ class FilesystemsProbe(Probe):
             self._changes.register(self._mounts.descriptor, select.POLLPRI)
         elif not self._changes.poll(0):
             return self._shown
-        self._shown = shown_mounts(parse_mounts(self._mounts.read()), os.path.isdir)
+        self._shown = shown_mounts(parse_mounts(self._mounts.read()), place_of)
         for gone in self._workers.keys() - set(self._shown):
             self._workers.pop(gone).close()
         return self._shown
+
+    def _say_closed(self, point: str) -> None:
+        if point in self._said_closed:
+            return
+        self._said_closed.add(point)
+        directory = instance_name(_closed_directory(point))
+        log.warning(
+            "filesystem.closed",
+            f"{directory} is closed to the collector: how full what is mounted below it is, is not known",
+            mount=instance_name(point),
+            hint=f"setfacl -m u:sysmon-collectord:x {directory}, or chmod o+x {directory}",
+        )
 
     def _offer(self, mount: Mount, answers: Answers) -> bool:
         if mount not in self._workers:

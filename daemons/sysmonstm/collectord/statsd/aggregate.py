@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
+from sysmonstm.collectord.allowance import Allowance
 from sysmonstm.collectord.probe import Row
-from sysmonstm.collectord.statsd.allowance import Allowance
 from sysmonstm.collectord.statsd.names import Name, Names, flat, type_of
 from sysmonstm.collectord.statsd.tallies import Tally, tally
 from sysmonstm.collectord.statsd.words import Key, Line, Reason, RefusedError, Type

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sysmonstm import logs, service
+from sysmonstm.collectord.allowance import Allowance
 from sysmonstm.collectord.statsd import valve
 from sysmonstm.collectord.statsd.aggregate import Aggregate
-from sysmonstm.collectord.statsd.allowance import Allowance
 from sysmonstm.collectord.statsd.intake import MOST_DATAGRAM_BYTES, Counts, Intake
 
 log = logs.logger(__name__)

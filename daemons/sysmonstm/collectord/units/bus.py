@@ -13,13 +13,14 @@ from dbus_fast import BusType, DBusFastError, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 from sysmonstm.collectord.units.known import Listed
-from sysmonstm.collectord.units.state import State
+from sysmonstm.collectord.units.state import Details, State
 
 SYSTEMD = "org.freedesktop.systemd1"
 MANAGER_PATH = "/org/freedesktop/systemd1"
 UNIT_PATH = MANAGER_PATH + "/unit"
 MANAGER = SYSTEMD + ".Manager"
 UNIT = SYSTEMD + ".Unit"
+SERVICE = SYSTEMD + ".Service"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 BUS = "org.freedesktop.DBus"
 BUS_PATH = "/org/freedesktop/DBus"
@@ -27,12 +28,14 @@ BUS_PATH = "/org/freedesktop/DBus"
 # PID 1 answers in milliseconds, unless it is stuck.
 CALL_SECONDS = 10.0
 
-# Each change of a unit is sent once for its type's interface and once for the general one: the latter is enough. What
-# is not matched here the bus keeps to itself.
+# Each change of a unit is sent once for its type's interface and once for the general one: the latter is enough, but
+# for services that systemd lets go of as soon as they have failed. What is not matched here the bus keeps to itself.
 _MANAGER_SIGNALS = ("UnitNew", "UnitRemoved", "JobNew", "JobRemoved", "Reloading")
 MATCHES = (
     f"type='signal',sender='{SYSTEMD}',interface='{PROPERTIES}',member='PropertiesChanged',"
     f"path_namespace='{UNIT_PATH}',arg0='{UNIT}'",
+    f"type='signal',sender='{SYSTEMD}',interface='{PROPERTIES}',member='PropertiesChanged',"
+    f"path_namespace='{UNIT_PATH}',arg0='{SERVICE}'",
     *(
         f"type='signal',sender='{SYSTEMD}',interface='{MANAGER}',member='{member}',path='{MANAGER_PATH}'"
         for member in _MANAGER_SIGNALS
@@ -57,6 +60,14 @@ class Changed:
 
     name: str
     state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A service has not ended well; why."""
+
+    name: str
+    details: Details
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +112,7 @@ class Replaced:
     is_there: bool
 
 
-News: TypeAlias = Changed | Appeared | Removed | JobAdded | JobRemoved | Reloading | Replaced
+News: TypeAlias = Changed | Ended | Appeared | Removed | JobAdded | JobRemoved | Reloading | Replaced
 
 
 class SystemdBus:
@@ -208,6 +219,8 @@ def news_of(signal: Message) -> News | None:
         case "PropertiesChanged", [_, dict(changed), *_] if "ActiveState" in changed:
             state = State(_text(changed["ActiveState"]), _text(changed.get("SubState")))
             return Changed(unit_name(signal.path or ""), state)
+        case "PropertiesChanged", [_, dict(changed), *_] if _text(changed.get("Result")) not in ("", "success"):
+            return Ended(unit_name(signal.path or ""), _details(changed))
         case "UnitNew", [str(name), *_]:
             return Appeared(name)
         case "UnitRemoved", [str(name), *_]:
@@ -245,6 +258,16 @@ def _escape(char: str) -> str:
 def _text(value: object) -> str:
     inner = value.value if isinstance(value, Variant) else value
     return inner if isinstance(inner, str) else ""
+
+
+def _details(changed: dict[str, Any]) -> Details:
+    code, status = (_number(changed.get(name)) for name in ("ExecMainCode", "ExecMainStatus"))
+    return Details(_text(changed["Result"]), code, status)
+
+
+def _number(value: object) -> int:
+    inner = value.value if isinstance(value, Variant) else value
+    return inner if isinstance(inner, int) else 0
 
 
 def _listed(body: list[Any]) -> list[Listed]:

@@ -1,4 +1,4 @@
-"""What failed while this collector did not run: since it was stopped, or since the machine started."""
+"""What happened while this collector did not run: what failed, and whether systemd had to restart it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from sysmonstm.collectord.units.bus import UNIT, RefusedError, SystemdBus
 from sysmonstm.collectord.units.known import Listed
 
 _SERVICE = "org.freedesktop.systemd1.Service"
+# One that did not end as it should, so that systemd restarted it, may have hung until its watchdog ended it, or had
+# not kept its last samples yet. What failed in these last microseconds is said again: rather twice than never.
+UNSAID_US = 30_000_000
 
 
 async def failures(bus: SystemdBus, listed: Iterable[Listed]) -> dict[str, int]:
@@ -19,21 +22,53 @@ async def failures(bus: SystemdBus, listed: Iterable[Listed]) -> dict[str, int]:
     failed = [one.name for one in listed if one.state.failed]
     if not failed:
         return {}
-    try:
-        before = await _last_end(bus)
-        times = {name: _whole(await bus.property(name, UNIT, "StateChangeTimestamp")) for name in failed}
-    except RefusedError:
-        # A unit that is gone again, or a systemd that does not say: what has failed is in the metrics all the same.
+    before = await _last_end(bus)
+    if before is None:
         return {}
-    return {} if before is None else {name: time for name, time in times.items() if time > before}
+    times = {name: await _failed_at(bus, name) for name in failed}
+    return {name: time for name, time in times.items() if time > before}
+
+
+async def _failed_at(bus: SystemdBus, name: str) -> int:
+    """0 if systemd does not say: the unit is gone again, say. What has failed is in the metrics all the same."""
+    try:
+        return _whole(await bus.property(name, UNIT, "StateChangeTimestamp"))
+    except RefusedError:
+        return 0
 
 
 async def _last_end(bus: SystemdBus) -> int | None:
-    """When the run before this one ended, 0 if this is the first since the machine started; None if not known."""
-    unit = await bus.unit_of(os.getpid())
-    if not unit.endswith(".service") or await bus.property(unit, _SERVICE, "MainPID") != os.getpid():
+    """Until when the run before this one has said what failed, 0 if this is the first since the machine started.
+
+    None if that is not known.
+    """
+    try:
+        unit = await _own_unit(bus)
+        if not unit:
+            return None
+        ended = _whole(await bus.property(unit, UNIT, "ActiveExitTimestamp"))
+        # Zero again once somebody has stopped or started it.
+        was_restarted = bool(await bus.property(unit, _SERVICE, "NRestarts"))
+    except RefusedError:
         return None
-    return _whole(await bus.property(unit, UNIT, "ActiveExitTimestamp"))
+    return max(0, ended - UNSAID_US) if was_restarted else ended
+
+
+async def restarted(bus: SystemdBus) -> tuple[str, int] | None:
+    """The service that this collector is and its restarts, if systemd has started it this time by itself."""
+    try:
+        unit = await _own_unit(bus)
+        # Zero again once somebody has stopped or started it.
+        restarts = _whole(await bus.property(unit, _SERVICE, "NRestarts")) if unit else 0
+    except RefusedError:
+        return None
+    return (unit, restarts) if restarts else None
+
+
+async def _own_unit(bus: SystemdBus) -> str:
+    unit = await bus.unit_of(os.getpid())
+    is_own = unit.endswith(".service") and await bus.property(unit, _SERVICE, "MainPID") == os.getpid()
+    return unit if is_own else ""
 
 
 def _whole(value: object) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from sysmonstm import logs
 from sysmonstm.collectord.happening import Happening, Severity
+from sysmonstm.collectord.places import Changes, Places
 from sysmonstm.collectord.units import state
 from sysmonstm.collectord.units.state import Moment, Sight, State, Unit
 
@@ -59,32 +60,6 @@ class Allowance:
         return self._said <= self.most
 
 
-@dataclass(slots=True)
-class Shown:
-    """Names that have series: a name keeps its place, and when there is no room those that are well again go."""
-
-    most: int
-    names: dict[str, None] = field(default_factory=dict)
-    _said_full: bool = False
-
-    def add(self, name: str, is_idle: Callable[[str], bool]) -> None:
-        """Show this one too, if there is room."""
-        if name in self.names:
-            return
-        if len(self.names) >= self.most:
-            idle = next(filter(is_idle, self.names), None)
-            if idle is None:
-                self._say_full()
-                return
-            del self.names[idle]
-        self.names[name] = None
-
-    def _say_full(self) -> None:
-        if not self._said_full:
-            self._said_full = True
-            log.warning("units.hidden", f"more than {self.most} units would have series; the others are only counted")
-
-
 class Units:
     """What is known of the units. `say` is called with what happens."""
 
@@ -92,8 +67,12 @@ class Units:
         self._say = say
         self._units: dict[str, Unit] = {}
         self._jobs: set[int] = set()
-        self._failed_shown = Shown(MOST_SHOWN)
-        self._restarts_shown = Shown(MOST_SHOWN)
+        changes = Changes()
+        self._failed_shown = Places("units that have failed", MOST_SHOWN, changes)
+        self._restarts_shown = Places("units that were restarted", MOST_SHOWN, changes)
+        # Those of which restarts are held back.
+        self._restarts_held: set[str] = set()
+        self._said_full = False
         self._allowances = (
             Allowance(100, frozenset({state.FAILED, state.RECOVERED, state.RESTARTED})),
             Allowance(30, frozenset({state.STARTED, state.STOPPED})),
@@ -129,11 +108,25 @@ class Units:
         for happening in happenings:
             self._tell(happening, now)
 
+    def was_restarted(self, name: str, restarts: int, now: Moment) -> None:
+        """Systemd has restarted this unit just before it was first looked at, and that is news."""
+        unit = self.unit(name)
+        unit = replace(unit, restarts=restarts, restarts_unsaid=1, restarting=not unit.state.running)
+        unit, restarted = state.restarts_to_say(unit, now)
+        self._keep(unit)
+        if restarted:
+            self._tell(restarted, now)
+
     def remove(self, name: str, now: Moment) -> None:
         """Systemd has let go of a unit: it does not run, and its failure was forgotten."""
         if name in self._units:
             self.see(name, Sight((State(),)), now)
-            del self._units[name]
+            self.forget(name)
+
+    def forget(self, name: str) -> None:
+        """Nothing is to be said of this unit any more."""
+        self._units.pop(name, None)
+        self._restarts_held.discard(name)
 
     def keep_only(self, names: set[str], now: Moment) -> None:
         """These are all that systemd has."""
@@ -159,15 +152,24 @@ class Units:
 
     def say_what_is_due(self, now: Moment) -> None:
         """Say what was held back and may be said by now. To be called every few seconds."""
-        for name in self._restarts_shown.names:
-            if name in self._units:
-                self._units[name], restarted = state.restarts_to_say(self._units[name], now)
-                if restarted:
-                    self._tell(restarted, now)
+        for name in sorted(self._restarts_held):
+            unit, restarted = state.restarts_to_say(self.unit(name), now)
+            if restarted:
+                self._keep(unit)
+                self._tell(restarted, now)
         if self._unsaid and now.monotonic - self._unsaid_at >= WINDOW_SECONDS:
             count, self._unsaid = self._unsaid, 0
             sentence = f"{count} more changes of units were not said: too many within a minute"
             self._say(Happening(UNSAID, Severity.INFO, sentence, {"count": str(count)}, now.time_us))
+
+    def give_places(self, now: Moment) -> None:
+        """Let units that wait have series, if they may by now. To be called every few seconds."""
+        self._failed_shown.settle(lambda name: not self.unit(name).failing, now.monotonic)
+        self._restarts_shown.settle(lambda name: not self.unit(name).restarts, now.monotonic)
+        if not self._said_full and (self._failed_shown.is_full or self._restarts_shown.is_full):
+            self._said_full = True
+            sentence = f"more than {MOST_SHOWN} units would have series; the others are only counted"
+            log.warning("units.hidden", sentence)
 
     def snapshot(self) -> Snapshot:
         """What probes show now."""
@@ -184,9 +186,13 @@ class Units:
     def _keep(self, unit: Unit) -> None:
         self._units[unit.name] = unit
         if unit.failing:
-            self._failed_shown.add(unit.name, lambda name: not self.unit(name).failing)
+            self._failed_shown.ask([unit.name])
         if unit.restarts:
-            self._restarts_shown.add(unit.name, lambda name: not self.unit(name).restarts)
+            self._restarts_shown.ask([unit.name])
+        if unit.restarts_unsaid:
+            self._restarts_held.add(unit.name)
+        else:
+            self._restarts_held.discard(unit.name)
 
     def _has_room(self, name: str) -> bool:
         if name in self._units or len(self._units) < MOST_UNITS:

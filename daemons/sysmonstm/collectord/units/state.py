@@ -113,7 +113,7 @@ class Questions:
 
 def questions(before: Unit, states: tuple[State, ...]) -> Questions:
     """What has to be known to say what the states mean."""
-    steps = list(_steps(before.state, states))
+    steps = list(_steps(before.state, _meant(before.state, states, restarted=False)))
     changed = any(old != new for old, new in steps)
     return Questions(
         failure=any(new.failed and not old.failed for old, new in steps),
@@ -128,8 +128,9 @@ def change(before: Unit, sight: Sight, now: Moment) -> tuple[Unit, list[Happenin
     """The unit as it is now, and what has happened to it, in order."""
     details = sight.details
     lasting = before.lasting if details.lasting is None else details.lasting
-    unit, happenings = replace(before, lasting=lasting), []
-    for old, new in _steps(before.state, sight.states):
+    unit, happenings = _counted(replace(before, lasting=lasting), details.restarts), []
+    restarts_more = unit.restarts_unsaid > before.restarts_unsaid
+    for old, new in _steps(before.state, _meant(before.state, sight.states, restarts_more)):
         if new.failed and not old.failed:
             happenings.append(_failure(unit, details, now))
         elif unit.failing and (new.running or new.at_rest):
@@ -139,12 +140,12 @@ def change(before: Unit, sight: Sight, now: Moment) -> tuple[Unit, list[Happenin
         elif unit.lasting and new.at_rest and not old.at_rest:
             happenings.append(_plain(STOPPED, unit, f"{unit.name} has stopped", now))
         unit = _after(unit, new)
-    unit, restarted = restarts_to_say(_counted(unit, details.restarts), now)
-    if restarted:
-        # A start that was an automatic restart is said as that only.
+    if restarts_more:
+        # A start that was an automatic restart is said as that only, be it by and by.
         happenings = [one for one in happenings if one.kind not in (STARTED, STOPPED)]
-        happenings.append(restarted)
-    return unit, happenings
+        unit = replace(unit, restarting=unit.restarting or unit.state.at_rest)
+    unit, restarted = restarts_to_say(unit, now)
+    return unit, [*happenings, *([restarted] if restarted else [])]
 
 
 def restarts_to_say(unit: Unit, now: Moment) -> tuple[Unit, Happening | None]:
@@ -167,6 +168,22 @@ def restarts_to_say(unit: Unit, now: Moment) -> tuple[Unit, Happening | None]:
 
 def _steps(first: State, states: tuple[State, ...]) -> Iterator[tuple[State, State]]:
     return zip((first, *states), states, strict=False)
+
+
+def _meant(first: State, states: tuple[State, ...], restarted: bool) -> tuple[State, ...]:
+    """The states that mean something: before 254, a service that systemd restarts passes through failed and dead."""
+    return tuple(
+        new
+        for old, new, following in zip((first, *states), states, (*states[1:], None), strict=False)
+        if following is None or not _is_passed(old, new, following, restarted)
+    )
+
+
+def _is_passed(old: State, new: State, following: State, restarted: bool) -> bool:
+    if following.restarts_soon:
+        return new.failed or new.at_rest
+    # Without a restart, somebody has stopped it while it waited for one.
+    return restarted and old.restarts_soon and new.at_rest
 
 
 def _after(unit: Unit, new: State) -> Unit:
@@ -192,15 +209,17 @@ def _failure(unit: Unit, details: Details, now: Moment) -> Happening:
     killed = {"signal": signal_name(details.status)} if details.code in (2, 3) else {}
     restarts = details.restarts if details.restarts is not None else unit.restarts
     counted = {} if restarts is None else {"restarts": str(restarts)}
-    fields = _fields(unit, **({"result": details.result} if details.result else {}), **exited, **killed, **counted)
-    reasons = [details.result, *(f"exit code {code}" for code in exited.values()), *killed.values()]
+    # What was read after the next start has begun says nothing of how the one before has ended.
+    result = "" if details.result == "success" else details.result
+    fields = _fields(unit, **({"result": result} if result else {}), **exited, **killed, **counted)
+    reasons = [result, *(f"exit code {code}" for code in exited.values()), *killed.values()]
     reason = ", ".join(filter(None, reasons))
     sentence = f"{unit.name} has failed: {reason}" if reason else f"{unit.name} has failed"
     return Happening(FAILED, Severity.WARNING, sentence, fields, now.time_us)
 
 
 def _recovery(unit: Unit, new: State, now: Moment) -> Happening:
-    how = "runs again" if new.running else "has not failed any more"
+    how = "runs again" if new.running else "is no longer failed"
     return _plain(RECOVERED, unit, f"{unit.name} {how}", now, state=new.active)
 
 

@@ -101,6 +101,8 @@ class UnitWatch:
         match news:
             case systemd.Changed(name, state):
                 self._batch.changed(name, state)
+            case systemd.Ended(name, details):
+                self._batch.ended(name, details)
             case systemd.Appeared(name):
                 self._batch.appeared(name)
             case systemd.Removed(name):
@@ -133,6 +135,7 @@ class UnitWatch:
         elif batch.changes:
             await self._look_at(bus, batch)
         self._units.say_what_is_due(now())
+        self._units.give_places(now())
         self.snapshot = self._units.snapshot()
 
     async def _list_all(self, bus: SystemdBus) -> None:
@@ -149,7 +152,7 @@ class UnitWatch:
         self._ever_listed, self.trouble, self._failures = True, "", 0
 
     async def _list_first(self, bus: SystemdBus, listed: Sequence[Listed]) -> None:
-        """What was before is no news, but for what failed while this collector did not run."""
+        """What was before is no news, but for what failed while this collector was down, and its own restart."""
         missed = await earlier.failures(bus, listed)
         self._units.know(one for one in listed if one.name not in missed and not self._batch.tells_of(one.name))
         for one in listed:
@@ -160,6 +163,8 @@ class UnitWatch:
                 await self._see(bus, one.name, [one.state], Moment(time.monotonic(), missed[one.name]))
             elif one.name.endswith(".service") and not one.state.at_rest:
                 await self._see(bus, one.name, [one.state], now())
+        if own := await earlier.restarted(bus):
+            self._units.was_restarted(*own, now())
 
     async def _look_at(self, bus: SystemdBus, batch: Batch) -> None:
         unknown = [name for name, change in batch.changes.items() if change.is_unknown or self._is_new(name, change)]
@@ -167,12 +172,28 @@ class UnitWatch:
             self._units.describe(one)
             if not batch.changes[one.name].states and not self._batch.tells_of(one.name):
                 batch.changes[one.name].states.append(one.state)
+        await self._put_off_restarts(bus, batch)
         # What has failed is looked at first: it matters most.
         for name, change in sorted(batch.changes.items(), key=lambda item: not item[1].failed):
             if change.states:
-                await self._see(bus, name, change.states, now())
-            if change.is_gone:
+                await self._see(bus, name, change.states, now(), change.details)
+            if change.is_gone and change.failed:
+                # It was let go of because it has failed: it is not well.
+                self._units.forget(name)
+            elif change.is_gone:
                 self._units.remove(name, now())
+
+    async def _put_off_restarts(self, bus: SystemdBus, batch: Batch) -> None:
+        """Before 254, a service that systemd restarts has failed first: what follows may not have been heard yet."""
+        ends_failed = [
+            name
+            for name, change in batch.changes.items()
+            if name.endswith(".service") and change.ends_failed and not self._units.unit(name).state.failed
+        ]
+        for one in await bus.units_named(ends_failed) if ends_failed else []:
+            if not one.state.failed and one.name in batch.changes:
+                self._batch.put_off(one.name, batch.changes.pop(one.name), one.state)
+                self._fresh.set()
 
     def _is_new(self, name: str, change: Change) -> bool:
         return name not in self._units and not change.is_gone
@@ -183,14 +204,16 @@ class UnitWatch:
             if not self._batch.tells_of(one.name):
                 await self._see(bus, one.name, [one.state], now())
 
-    async def _see(self, bus: SystemdBus, name: str, states: Sequence[State], when: Moment) -> None:
+    async def _see(
+        self, bus: SystemdBus, name: str, states: Sequence[State], when: Moment, signalled: Details | None = None
+    ) -> None:
         path = tuple(states)
         asked = questions(self._units.unit(name), path)
         try:
             details = await reading.details(bus, name, asked)
         except RefusedError:
             # Systemd has let go of it meanwhile, and will say so.
-            details = Details()
+            details = signalled or Details()
         self._units.see(name, Sight(path, details), when)
 
     def _say_away(self, reason: str) -> None:
