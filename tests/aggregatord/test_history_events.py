@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sysmon.v1 import ingest_pb2 as pb
@@ -91,7 +93,7 @@ async def test_a_frame_that_is_refused_keeps_its_events_and_their_place(database
     batch.last_seq = 4
     async with writing(database_url) as (writer, recorder):
         await settle(writer, recorder, batch)
-        await settle(writer, recorder, batch)
+        await settle(writer, recorder, replace(batch))
     assert rows(database_url, TOLD) == told_of("web1", "1", "2", "3")
     assert rows(database_url, "SELECT seq, reason FROM rejects ORDER BY seq") == [
         (2, "no; its events are kept"),
@@ -136,5 +138,12 @@ async def test_how_many_were_dropped_is_told_once(database_url: str) -> None:
     batch.dropped_events = 7
     async with writing(database_url) as (writer, recorder):
         await settle(writer, recorder, batch)
+        await settle(writer, recorder, replace(batch))
+        assert rows(database_url, OTHERS) == [("events.dropped", {"events": 7})]
+        # One that is stored in halves, since the database refuses a frame of it.
+        rows(database_url, "ALTER TABLE frames ADD CONSTRAINT no_fours CHECK (values[1] <> 4)")
+        batch = telling_batch(of, {3: ["3"], 4: ["4"], 5: []})
+        batch.dropped_events = 8
         await settle(writer, recorder, batch)
-    assert rows(database_url, OTHERS) == [("events.dropped", {"events": 7})]
+        assert writer.refused_frames == 1
+    assert rows(database_url, OTHERS) == [("events.dropped", {"events": number}) for number in (7, 8)]

@@ -135,6 +135,32 @@ async def test_connections_that_are_not_accepted_wait_for_the_next_relay() -> No
         late.close()
 
 
+async def test_a_storm_that_fills_the_queue_before_grpc_waits_and_loses_nobody() -> None:
+    name = f"\0sysmon-test/{secrets.token_hex(8)}"
+    with socket.socket(socket.AF_UNIX) as target, listening() as listener:
+        target.bind(name)
+        # It takes two, and nobody accepts yet.
+        target.listen(1)
+        relay = Relay([listener], name)
+        relay.start()
+        dialled = [await dial(listener) for _ in range(40)]
+        for _, writer in dialled:
+            writer.write(b"hello")
+        await asyncio.sleep(0.3)
+        target.setblocking(False)
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(60):
+            taken = [(await loop.sock_accept(target))[0] for _ in dialled]
+            assert [await loop.sock_recv(sock, 5) for sock in taken] == [b"hello"] * len(dialled)
+        assert relay.connections == len(dialled)
+        for sock in taken:
+            sock.close()
+        for _, writer in dialled:
+            writer.close()
+        relay.stop_accepting()
+        relay.close()
+
+
 async def test_a_peer_is_told_when_grpc_is_not_there() -> None:
     with listening() as listener:
         relay = Relay([listener], f"\0sysmon-test/nobody/{secrets.token_hex(8)}")

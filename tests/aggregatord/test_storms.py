@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from sysmonstm.aggregatord import storms as storms_module
@@ -13,8 +15,13 @@ from tests.aggregatord.samples import event, frame, layout, telling
 PER_FRAME = 100
 
 
-def telling_batch(frames: int, each: int = PER_FRAME, machine: str = "web1") -> CheckedBatch:
-    batch = batch_of(session(machine), range(1, frames + 1))
+_firsts = itertools.count(1_000, 1_000)
+
+
+def telling_batch(frames: int, each: int = PER_FRAME, machine: str = "web1", first: int = 0) -> CheckedBatch:
+    """A batch that goes on with new seqs, unless told the first."""
+    first = first or next(_firsts)
+    batch = batch_of(session(machine), range(first, first + frames))
     for one in batch.frames:
         telling(one.frame, *(event() for _ in range(each)))
     return batch
@@ -48,10 +55,10 @@ def test_after_a_storm_so_many_a_minute_are_let_through(caplog: pytest.LogCaptur
 
 def test_the_first_events_are_kept_those_of_refused_frames_too() -> None:
     storms = Storms()
-    storms.thin(telling_batch(1, each=BURST - 3), now=0.0)
-    batch = telling_batch(2, each=1)
-    batch.frames[1].frame.seq = 3
-    good = telling(frame(2), *(event(n=str(number)) for number in range(3)))
+    storms.thin(telling_batch(1, each=BURST - 3, first=1), now=0.0)
+    batch = telling_batch(2, each=1, first=2)
+    batch.frames[1].frame.seq = batch.last_seq = 4
+    good = telling(frame(3), *(event(n=str(number)) for number in range(3)))
     batch.rejected = [refused(good, layout(), "no")]
     storms.thin(batch, now=0.0)
     assert [one.fields["n"] for one in good.events] == ["0", "1"]
@@ -69,6 +76,30 @@ def test_it_is_told_at_once_and_then_now_and_again_by_whatever_comes_next() -> N
     # Two or three of the hundred were let through again each second.
     assert said == [100, 0, 0, 196, 0]
     assert storms.dropped == 296
+
+
+def test_what_comes_again_is_not_counted_again_and_does_not_tell() -> None:
+    storms = Storms()
+    storms.thin(telling_batch(BURST // PER_FRAME - 1, first=1), now=0.0)
+    # It was stored, whole; its collector did not hear of it.
+    storms.thin(telling_batch(1, first=30), now=0.0)
+    again = telling_batch(1, first=30)
+    storms.thin(again, now=0.0)
+    assert (told(again), again.dropped_events, storms.dropped) == (0, 0, 0)
+    storms.thin(first := telling_batch(1, each=7, first=31), now=0.0)
+    assert (first.dropped_events, storms.dropped) == (7, 7)
+    # Half of it comes again, when it is time to tell of more.
+    storms.thin(telling_batch(2, each=300, first=31), now=1.0)
+    assert storms.dropped == 307
+    again = telling_batch(2, each=0, first=31)
+    storms.thin(again, now=TELL_SECONDS)
+    assert again.dropped_events == 0
+    storms.thin(more := telling_batch(2, each=0, first=32), now=TELL_SECONDS)
+    assert more.dropped_events == 300
+    other = batch_of(session("web1", b"other"), [1])
+    telling(other.frames[0].frame, *(event() for _ in range(BURST)))
+    storms.thin(other, now=TELL_SECONDS)
+    assert storms.dropped > 307, "a new stream begins anew"
 
 
 def test_machines_do_not_share_an_allowance_and_quiet_ones_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,8 @@
 """Lets grpc.aio serve a listening socket that it did not open.
 
 grpcio has no way to take one, so the daemon accepts on it here and copies bytes between each connection and a private
-unix socket on which grpc.aio listens. TLS still ends in gRPC. The unix side is bound to a name that carries
-the peer's address, so that gRPC's context.peer() shows it.
+unix socket on which grpc.aio listens. TLS ends in gRPC, on a unix socket of its own. The unix side is bound to a name
+that carries the peer's address, so that gRPC's context.peer() shows it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ log = logs.logger(__name__)
 CHUNK_BYTES = 256 * 1024
 ACCEPTS_PER_WAKE = 64
 PAUSE_SECONDS = 0.1
+QUEUE_SECONDS = 0.01
 # A connection takes two descriptors here and one in gRPC; the rest of the process needs some too.
 DESCRIPTORS_PER_CONNECTION = 3
 DESCRIPTORS_RESERVED = 64
@@ -141,21 +142,31 @@ class _Connection:
             sock.close()
 
 
+def _refuse(reason: OSError, *sockets: socket.socket | None) -> None:
+    log.warning("relay.refused", "a connection was closed: gRPC does not take it", reason=str(reason))
+    for sock in sockets:
+        if sock:
+            sock.close()
+
+
 class Relay:
     """Accepts on `listeners` and copies each connection to the unix socket at `target`.
 
-    gRPC listens there and needs ("grpc.so_reuseport", 0). Connections beyond what the limit on
-    descriptors allows wait in the kernel's queue: without that cap the relay could take the ones that gRPC needs to
-    accept its side, and both would wait for ever.
+    What comes by TCP goes to the one at `tcp_target`, if there is one. gRPC listens there and needs
+    ("grpc.so_reuseport", 0). Connections beyond what the limit on descriptors allows wait in the kernel's queue:
+    without that cap the relay could take the ones that gRPC needs to accept its side, and both would wait for ever.
     """
 
-    def __init__(self, listeners: Sequence[socket.socket], target: str) -> None:
+    def __init__(self, listeners: Sequence[socket.socket], target: str, tcp_target: str | None = None) -> None:
         self._listeners = list(listeners)
         self._target = target
+        self._tcp_target = tcp_target or target
         # Names of abstract sockets are those of the whole machine, and another relay may be ending right now.
         self._own = secrets.token_hex(8)
         self._numbers = itertools.count()
         self._connections: set[_Connection] = set()
+        # Accepted, and not yet taken by gRPC.
+        self._waiting: set[tuple[socket.socket, socket.socket]] = set()
         self._accepting = False
         self._full = False
         soft_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -184,6 +195,10 @@ class Relay:
         for connection in self._connections:
             connection.close()
         self._connections.clear()
+        for pair in self._waiting:
+            for sock in pair:
+                sock.close()
+        self._waiting.clear()
 
     def _arm(self, listener: socket.socket) -> None:
         if self._accepting:
@@ -196,6 +211,10 @@ class Relay:
 
     def _acceptable(self, listener: socket.socket) -> None:
         for _ in range(ACCEPTS_PER_WAKE):
+            if self._waiting:
+                # gRPC's own queue is full: the kernel's is the place to wait.
+                self._pause(listener)
+                return
             if len(self._connections) >= self._most:
                 self._say_full(f"{self._most} connections are open, as many as the limit on descriptors allows")
                 self._pause(listener)
@@ -221,20 +240,34 @@ class Relay:
     def _connect(self, peer: socket.socket, address: object) -> None:
         peer.setblocking(False)
         grpc_side = None
+        is_tcp = isinstance(address, tuple)
         try:
             grpc_side = socket.socket(socket.AF_UNIX)
             grpc_side.setblocking(False)
-            if isinstance(address, tuple):
+            if is_tcp:
                 peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             grpc_side.bind(f"\0sysmon-peer/{_peer_name(peer, address)}/{self._own}/{next(self._numbers)}")
-            # A unix connect ends at once: into the listener's queue, or EAGAIN where that is full.
-            grpc_side.connect(self._target)
         except OSError as error:
-            log.warning("relay.refused", "a connection was closed: gRPC does not take it", reason=str(error))
-            peer.close()
-            if grpc_side:
-                grpc_side.close()
+            _refuse(error, peer, grpc_side)
             return
+        self._waiting.add((peer, grpc_side))
+        self._join(peer, grpc_side, self._tcp_target if is_tcp else self._target)
+
+    def _join(self, peer: socket.socket, grpc_side: socket.socket, target: str) -> None:
+        if (peer, grpc_side) not in self._waiting:
+            # Closed meanwhile.
+            return
+        try:
+            # A unix connect ends at once: into the listener's queue, or EAGAIN where that is full, as in a storm.
+            grpc_side.connect(target)
+        except BlockingIOError:
+            self._loop.call_later(QUEUE_SECONDS, self._join, peer, grpc_side, target)
+            return
+        except OSError as error:
+            self._waiting.remove((peer, grpc_side))
+            _refuse(error, peer, grpc_side)
+            return
+        self._waiting.remove((peer, grpc_side))
         connection = _Connection(self._loop, peer, grpc_side)
         self._connections.add(connection)
         connection.start(self._connections.discard)

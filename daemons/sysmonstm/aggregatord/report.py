@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from dataclasses import dataclass
 
 from sysmonstm.aggregatord.history.writer import HistoryWriter
@@ -16,6 +17,8 @@ from sysmonstm.service import Service
 # How often collectors are told, and how often people: each word of theirs wakes the service manager.
 ANNOUNCE_SECONDS = 0.5
 STATUS_SECONDS = 2.0
+# Of how many statuses the rate is the mean: machines send every 5 s.
+RATE_STATUSES = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +32,23 @@ class Report:
 
     async def run(self, manager: Service, loop: Loop) -> None:
         """Until cancelled."""
-        frames, then = self.ingest.frames, time.monotonic()
+        counted = deque([(time.monotonic(), self.ingest.frames)], RATE_STATUSES)
         while True:
             await asyncio.sleep(ANNOUNCE_SECONDS)
             loop.beat()
             self.ingest.announce_window()
             now = time.monotonic()
-            if now - then < STATUS_SECONDS:
+            if now - counted[-1][0] < STATUS_SECONDS:
                 continue
-            rate, frames, then = (self.ingest.frames - frames) / (now - then), self.ingest.frames, now
-            manager.status(self._line(rate, now))
+            then, frames = counted[0]
+            counted.append((now, self.ingest.frames))
+            manager.status(self._line((self.ingest.frames - frames) / (now - then), now))
 
     def _line(self, rate: float, now: float) -> str:
         ingest, history = self.ingest, self.history
         words = [
-            f"{ingest.connections} of {self.live.machines} machines connected, {rate:.0f} frames/s",
+            f"{ingest.connections} of {self.live.machines} machines connected",
+            f"{rate:.1f} frames/s" if rate < 100 else f"{rate:.0f} frames/s",
             f"{history.pending_frames} waiting for the database, for {history.lag(now):.0f} s",
             f"{ingest.rejected} refused, {ingest.losses.lost} lost, {ingest.losses.damaged} messages damaged",
         ]

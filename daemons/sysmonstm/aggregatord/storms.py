@@ -29,10 +29,25 @@ class _Allowance:
     at: float
     untold: int = 0
     told_at: float | None = None
+    # How far its stream has come.
+    stream: bytes = b""
+    last_seq: int = 0
+
+    def is_news(self, stream: bytes, seq: int) -> bool:
+        """Whether it has not come before: what comes again was stored, or counted, the first time."""
+        return stream != self.stream or seq > self.last_seq
+
+    def came(self, stream: bytes, last_seq: int) -> None:
+        self.last_seq = max(last_seq, self.last_seq) if stream == self.stream else last_seq
+        self.stream = stream
 
     def refill(self, now: float) -> None:
         self.events = min(BURST, self.events + (now - self.at) * EVENTS_PER_MINUTE / 60)
         self.at = now
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time to tell."""
+        return bool(self.untold) and (self.told_at is None or now - self.told_at >= TELL_SECONDS)
 
     @property
     def is_fresh(self) -> bool:
@@ -53,7 +68,7 @@ class Storms:
 
         The batch says from time to time how many were dropped.
         """
-        machine = batch.session.machine
+        machine, stream = batch.session.machine, batch.session.stream
         known = self._machines.get(machine)
         for frame in _telling(batch):
             known = known or self._meet(machine, now)
@@ -61,10 +76,14 @@ class Storms:
             kept = min(len(frame.events), int(known.events))
             known.events -= kept
             if too_many := len(frame.events) - kept:
-                self._drop(machine, known, too_many)
+                if known.is_news(stream, frame.seq):
+                    self._drop(machine, known, too_many)
                 del frame.events[kept:]
-        if known and known.untold and (known.told_at is None or now - known.told_at >= TELL_SECONDS):
-            batch.dropped_events, known.untold, known.told_at = known.untold, 0, now
+        if known:
+            # With a batch that comes again history would skip the count.
+            if known.is_news(stream, batch.last_seq) and known.is_due(now):
+                batch.dropped_events, known.untold, known.told_at = known.untold, 0, now
+            known.came(stream, batch.last_seq)
 
     def _meet(self, machine: str, now: float) -> _Allowance:
         if len(self._machines) >= MAX_MACHINES:
