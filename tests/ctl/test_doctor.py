@@ -70,6 +70,8 @@ def test_all_is_well_with_what_up_runs(system: WholeSystem) -> None:
     assert sentences["services"] == f"4 daemons run, by `sysmonctl up` with its data in {system.state}"
     assert sentences["sockets"] == "4 sockets answer"
     assert sentences["hub"] == f"the hub at {system.aggregator} answers"
+    assert sentences["alertd"] == "alertd answers; rules: 7, machines: 1"
+    assert sentences["samples"].startswith("the newest sample of this-machine is ")
     assert sentences["dashboard"] == f"the dashboard at {system.url} has all that it needs"
     assert {"configuration", "versions", "spool", "database", "redis", "descriptors"} <= sentences.keys()
 
@@ -121,6 +123,23 @@ def test_a_gateway_that_hangs_is_named(system: WholeSystem) -> None:
     assert said == {"dashboard": f"the dashboard at {system.url} does not answer"}
 
 
+def test_an_alertd_that_hangs_is_named(system: WholeSystem) -> None:
+    eventually("all is well", lambda: amiss(system) == {})
+    with suspended(system.pid("alertd")):
+        said = amiss(system)
+    # The dashboard may notice as well.
+    assert said.pop("dashboard", "the dashboard lacks alertd").startswith("the dashboard lacks alertd")
+    assert said == {"alertd": "alertd takes connections and says nothing: it hangs"}
+
+
+def test_a_collector_that_hangs_is_named(system: WholeSystem) -> None:
+    with suspended(system.pid("collectord")):
+        said = eventually("it is silent", lambda: _of(amiss(system), "samples"))
+    assert said["samples"].startswith("the newest sample of this-machine is ")
+    assert said["samples"].endswith(" old: collectord hangs, or does not reach the hub")
+    eventually("it sends again", lambda: amiss(system) == {})
+
+
 def test_what_else_listens_where_a_hub_should_is_told_apart(tmp_path: Path) -> None:
     def greet(listener: socket.socket) -> None:
         connection, _ = listener.accept()
@@ -163,6 +182,11 @@ def test_real_files_of_secrets_with_wrong_permissions(tmp_path: Path) -> None:
 def test_a_daemon_is_asked_about_its_own_file_of_settings(tmp_path: Path) -> None:
     (tmp_path / "alertd.toml").write_text('rules_fil = "/nowhere"\n')
     judged(configuration.check(installed(tmp_path)), FAIL, "did you mean rules_file?", f"mend {tmp_path}/alertd.toml")
+    (tmp_path / "alertd.toml").write_text("rules_file = " + "[" * 5000)
+    judged(configuration.check(installed(tmp_path)), FAIL, "nested too deeply")
+    assert installed(tmp_path).setting("alertd", "log_level") == "INFO"
+    (tmp_path / "credentials").mkdir(mode=0o700)
+    assert [one.verdict for one in credentials.check(installed(tmp_path))] == [OK]
     (tmp_path / "alertd.toml").write_text("")
     judged(configuration.check(installed(tmp_path)), OK)
 

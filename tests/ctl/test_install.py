@@ -135,6 +135,14 @@ def test_settings_that_nobody_edited_follow_the_wish_and_otherwise_stay(tree: Pa
     assert state(file) is State.OURS
 
 
+@pytest.mark.parametrize("value", ["[" * 5000, "9" * 5000, ""])
+def test_settings_that_cannot_be_read_are_a_line_for_people(tree: Path, value: str) -> None:
+    done(tree, MACHINE)
+    (tree / COLLECTOR.relative_to("/")).write_text(f"spool_bytes = {value}")
+    with pytest.raises(UserError, match=r"collectord\.toml (is not TOML|is nested too deeply|has a word of more)"):
+        done(tree, MACHINE)
+
+
 def test_an_old_unit_is_brought_up_to_date_and_an_edited_one_is_kept(tree: Path) -> None:
     done(tree, MACHINE)
     directory = tree / UNITS.relative_to("/")

@@ -31,7 +31,7 @@ class Verdicts:
 def _doctor(machine: Machine) -> Verdicts:
     result = machine.ask("sysmonctl", "doctor", "--json")
     findings = json.loads(result.stdout)["findings"]
-    said: dict[str, dict[str, str]] = {verdict: {} for verdict in ("ok", "warn", "fail")}
+    said: dict[str, dict[str, str]] = {verdict: {} for verdict in ("ok", "unseen", "warn", "fail")}
     for one in findings:
         said[one["verdict"]][one["check"]] = one["sentence"]
     fixes = [fix for one in findings if one["verdict"] == "fail" for fix in one["fixes"]]

@@ -51,9 +51,10 @@ test("durations are said in two units", () => {
   assert.equal(duration(null), "–");
 });
 
-test("labels of an axis share one scale, and have no sign", () => {
-  assert.deepEqual(axisLabels([0, 512 * 2 ** 20, 2 ** 30, 1.5 * 2 ** 30], "bytes"), ["0", "0.5 GiB", "1.0 GiB", "1.5 GiB"]);
-  assert.deepEqual(axisLabels([-20, 0, 20], "percent"), ["20%", "0", "20%"]);
+test("labels of an axis share one scale, and where they are mirrored they have no sign", () => {
+  assert.deepEqual(axisLabels([0, 512 * 2 ** 20, 2 ** 30, 1.5 * 2 ** 30], "bytes", false), ["0", "0.5 GiB", "1.0 GiB", "1.5 GiB"]);
+  assert.deepEqual(axisLabels([-20, 0, 20], "percent", true), ["20%", "0", "20%"]);
+  assert.deepEqual(axisLabels([-20, 0, 20], "percent", false), ["-20%", "0", "20%"]);
 });
 
 test("steps of an axis are powers of two for bytes", () => {

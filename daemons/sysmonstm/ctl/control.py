@@ -35,11 +35,15 @@ def control_socket(chosen: Path | None, state: Path, environ: Mapping[str, str])
     return of_up if of_up.exists() and not DEFAULT_SOCKET.exists() else DEFAULT_SOCKET
 
 
+class SilentError(UserError):
+    """It took the connection, and said nothing in time."""
+
+
 class _UnixConnection(HTTPConnection):
     """HTTP to whoever listens on a unix socket."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_SECONDS)
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
         self._path = path
 
     def connect(self) -> None:
@@ -49,9 +53,9 @@ class _UnixConnection(HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ask(path: Path, method: str, what: str, body: bytes | None = None) -> Json:
-    """What alertd answers; UserError if it does not, or refuses."""
-    connection = _UnixConnection(path)
+def ask(path: Path, method: str, what: str, body: bytes | None = None, *, seconds: float = TIMEOUT_SECONDS) -> Json:
+    """What alertd answers; UserError if it does not within `seconds`, or refuses."""
+    connection = _UnixConnection(path, seconds)
     try:
         connection.request(method, what, body)
         response = connection.getresponse()
@@ -69,7 +73,7 @@ def ask(path: Path, method: str, what: str, body: bytes | None = None) -> Json:
             "or say in SYSMON_ALERTD or by --state where else"
         ) from None
     except TimeoutError:
-        raise UserError(f"sysmon-alertd at {path} did not answer within {TIMEOUT_SECONDS:g} s") from None
+        raise SilentError(f"sysmon-alertd at {path} did not answer within {seconds:g} s") from None
     except OSError as error:
         raise UserError(f"sysmon-alertd at {path} cannot be asked: {error.strerror or error}") from None
     except (HTTPException, ValueError, KeyError, TypeError, RecursionError):

@@ -234,7 +234,7 @@ export class Chart {
       gap: 6,
       space: 28,
       incrs: axisSteps(this.unit),
-      values: (_, values) => axisLabels(values, this.unit),
+      values: (_, values) => axisLabels(values, this.unit, this.spec.form === "mirror"),
     };
   }
 

@@ -85,14 +85,15 @@ export function format(value, unit) {
 }
 
 /**
- * The labels of an axis: all in one scale, so that they compare at a glance. Signs are dropped for mirrored charts.
+ * The labels of an axis: all in one scale, so that they compare at a glance. What is mirrored has no sign.
  * @param {number[]} values
  * @param {string} unit
+ * @param {boolean} mirrored
  * @returns {string[]}
  */
-export function axisLabels(values, unit) {
+export function axisLabels(values, unit, mirrored) {
   const { divisor, suffix } = scaleFor(Math.max(0, ...values.map(Math.abs)), unit);
-  const scaled = values.map((value) => Math.abs(value) / divisor);
+  const scaled = values.map((value) => (mirrored ? Math.abs(value) : value) / divisor);
   const digits = scaled.every((one) => Math.abs(one - Math.round(one)) < 1e-6) ? 0 : fractionDigits(scaled);
   return scaled.map((one) => (one === 0 ? "0" : one.toFixed(digits) + suffix));
 }

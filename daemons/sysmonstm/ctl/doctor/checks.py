@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sysmonstm.ctl.doctor import (
     accounts,
+    alertd,
     clock,
     configuration,
     credentials,
@@ -18,6 +19,7 @@ from sysmonstm.ctl.doctor import (
     journal,
     ports,
     redis_server,
+    samples,
     services,
     sockets,
     spool,
@@ -35,6 +37,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("configuration", configuration.check),
     ("credentials", credentials.check),
     ("sockets", sockets.check),
+    ("alertd", alertd.check),
     ("versions", versions.check),
     ("hub", hub.check),
     ("spool", spool.check),
@@ -42,6 +45,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("database", database.check),
     ("redis", redis_server.check),
     ("dashboard", gateway.check),
+    ("samples", samples.check),
     ("clock", clock.check),
     ("disk", disk.check),
     ("descriptors", descriptors.check),

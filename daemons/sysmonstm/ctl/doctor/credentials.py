@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import stat
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from sysmonstm import toml_text
 from sysmonstm.config import SECRET
 from sysmonstm.ctl.doctor import asking
 from sysmonstm.ctl.doctor.finding import Finding, Verdict, fail, ok, unseen, warn
 from sysmonstm.ctl.doctor.place import Place
+from sysmonstm.toml_text import TomlError
 
 OTHERS = 0o077
 _PASSWORD = re.compile(r"//[^/@]*:[^/@]+@|\bpassword\s*=")
@@ -51,8 +52,8 @@ def _secret(path: Path, field: str = "") -> Secret:
 def _in_settings(file: Path) -> list[Secret]:
     """The secrets that somebody has written into a file of settings."""
     try:
-        told = tomllib.loads(asking.text_of(file) or "")
-    except tomllib.TOMLDecodeError:
+        told = toml_text.parse(asking.text_of(file) or "")
+    except TomlError:
         return []
     given = {name: str(told[name]) for name in sorted(SECRET & told.keys())}
     # The address of a webhook is the secret itself; of the others the password is.

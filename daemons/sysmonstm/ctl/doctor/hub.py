@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import socket
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,9 @@ class Reached(enum.Enum):
     """How a hub answers; the value ends the sentence "the hub at … "."""
 
     SPEAKS = "answers"
-    OTHER = "answers, but not as sysmon-aggregatord does: something else listens there"
+    DISTRUSTED = "shows a certificate that is not trusted here"
+    UNTOLD = "does not speak TLS, or does not take what this machine shows; collectord is told to speak it"
+    OTHER = "answers, but not as sysmon-aggregatord does: something else listens there, or it speaks TLS only"
     SILENT = "takes connections and says nothing: sysmon-aggregatord hangs, or has yet to start"
     REFUSED = "refuses connections: nothing listens there"
     UNREACHABLE = "cannot be reached: a firewall, or the network, is in the way"
@@ -33,6 +36,8 @@ class Reached(enum.Enum):
 
 
 FIXES = {
+    Reached.DISTRUSTED: "look at it: openssl s_client -connect ADDRESS; mend tls_ca in /etc/sysmonstm/collectord.toml",
+    Reached.UNTOLD: "look at tls_ca and tls_certificate in /etc/sysmonstm/collectord.toml, and at the hub's settings",
     Reached.OTHER: "look who listens there: ss -ltnp",
     Reached.SILENT: "on the hub: systemctl status sysmon-aggregatord",
     Reached.REFUSED: "on the hub: sysmonctl install --role hub --listen ADDRESS --now",
@@ -41,6 +46,17 @@ FIXES = {
     Reached.MISSING: "systemctl start sysmon-aggregatord.socket",
     Reached.NONSENSE: "mend aggregator_url in /etc/sysmonstm/collectord.toml",
 }
+
+# What an error means when a hub is connected to.
+ENDINGS = (
+    (ssl.SSLCertVerificationError, Reached.DISTRUSTED),
+    (ssl.SSLError, Reached.UNTOLD),
+    (socket.gaierror, Reached.UNKNOWN),
+    (ConnectionResetError, Reached.OTHER),
+    (ConnectionRefusedError, Reached.REFUSED),
+    (FileNotFoundError, Reached.MISSING),
+    (PermissionError, Reached.DENIED),
+)
 
 
 def check(place: Place) -> list[Finding]:
@@ -52,7 +68,23 @@ def check(place: Place) -> list[Finding]:
     addresses = [str(word).strip() for word in words if str(word).strip()]
     if not addresses:
         return [unseen("where the collector sends to could not be found out")]
-    return judge([(address, reach(address)) for address in addresses])
+    try:
+        context = _context(place)
+    except OSError as error:
+        return [unseen(f"what the collector trusts hubs by cannot be read: {error.strerror}", "sudo sysmonctl doctor")]
+    return judge([(address, reach(address, context)) for address in addresses])
+
+
+def _context(place: Place) -> ssl.SSLContext | None:
+    """How the collector meets hubs by TLS, None if it does not."""
+    ca, certificate, key = (place.text("collectord", f"tls_{name}") for name in ("ca", "certificate", "key"))
+    if not ca:
+        return None
+    context = ssl.create_default_context(cafile=None if ca == "system" else ca)
+    context.set_alpn_protocols(["h2"])
+    if certificate and key:
+        context.load_cert_chain(certificate, key)
+    return context
 
 
 def judge(found: Sequence[tuple[str, Reached]]) -> list[Finding]:
@@ -70,8 +102,8 @@ def judge(found: Sequence[tuple[str, Reached]]) -> list[Finding]:
     return sayings
 
 
-def reach(address: str) -> Reached:
-    """Connect to a hub and hear how it greets."""
+def reach(address: str, context: ssl.SSLContext | None = None) -> Reached:
+    """Connect to a hub, by TLS over TCP if there is a `context`, and hear how it greets."""
     try:
         where = parse_place(address)
     except ValueError:
@@ -83,17 +115,17 @@ def reach(address: str) -> Reached:
                 connection.connect(str(where))
                 return _greet(connection)
         with socket.create_connection(where, SECONDS) as connection:
-            return _greet(connection)
-    except socket.gaierror:
-        return Reached.UNKNOWN
-    except ConnectionRefusedError:
-        return Reached.REFUSED
-    except FileNotFoundError:
-        return Reached.MISSING
-    except PermissionError:
-        return Reached.DENIED
-    except OSError:
-        return Reached.UNREACHABLE
+            return _greet_by_tls(connection, context, where.host) if context else _greet(connection)
+    except OSError as error:
+        return next((reached for kind, reached in ENDINGS if isinstance(error, kind)), Reached.UNREACHABLE)
+
+
+def _greet_by_tls(connection: socket.socket, context: ssl.SSLContext, host: str) -> Reached:
+    try:
+        with context.wrap_socket(connection, server_hostname=host) as by_tls:
+            return _greet(by_tls)
+    except TimeoutError:
+        return Reached.SILENT
 
 
 def _greet(connection: socket.socket) -> Reached:
@@ -108,6 +140,9 @@ def _greet(connection: socket.socket) -> Reached:
             heard += more
     except TimeoutError:
         return Reached.SILENT
+    except ssl.SSLError:
+        # Of TLS 1.3, whose handshake ends before the other side has looked at our certificate.
+        return Reached.UNTOLD
     except OSError:
         return Reached.OTHER
     return judge_greeting(heard)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sysconfig
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from sysmonstm import toml_text
 from sysmonstm.config import SECRET, SHARED
 from sysmonstm.ctl.doctor import asking, units
 from sysmonstm.ctl.doctor.units import Unit
 from sysmonstm.listen import parse_address
+from sysmonstm.toml_text import TomlError
 
 DAEMONS = ("aggregatord", "gatewayd", "alertd", "collectord")
 PREFIXES = {"aggregatord": "AGGREGATOR", "gatewayd": "GATEWAY", "alertd": "ALERTS", "collectord": "COLLECTOR"}
@@ -84,6 +85,8 @@ class Place:
             told = _toml(asking.text_of(self.settings / f"{name}.toml") or "")
             if field in told:
                 return told[field]
+            if (asking.text_of(credentials / variable.lower()) or "").strip():
+                return str(credentials / variable.lower())
         return defaults(name).get(field)
 
     def text(self, name: str, field: str) -> str:
@@ -109,8 +112,8 @@ def defaults(name: str) -> Mapping[str, object]:
 
 def _toml(text: str) -> dict[str, object]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+        return toml_text.parse(text)
+    except TomlError:
         # The check of the configuration says what is wrong with it.
         return {}
 
@@ -126,7 +129,8 @@ def find(state: Path, url: str | None) -> Place:
     )
     root = os.geteuid() == 0
     if installed:
-        return Place(installed, url or "http://127.0.0.1:8000", root=root)
+        here = Place(installed, "", root=root)
+        return replace(here, url=url or f"{_scheme(here.setting('gatewayd', 'tls_certificate'))}://127.0.0.1:8000")
     running = _of_up(state)
     return Place(running, url or _dashboard(running), state=state, root=root)
 
@@ -161,4 +165,9 @@ def _dashboard(daemons: tuple[Daemon, ...]) -> str:
         port = parse_address(listen.strip()).port
     except ValueError:
         port = 8000
-    return f"http://127.0.0.1:{port}"
+    told = gateway.environ if gateway and gateway.environ else {}
+    return f"{_scheme(told.get('GATEWAY_TLS_CERTIFICATE'))}://127.0.0.1:{port}"
+
+
+def _scheme(certificate: object) -> str:
+    return "https" if certificate else "http"

@@ -9,6 +9,7 @@ import socket
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sysmonstm.ctl.doctor.finding import Finding, Verdict, fail, ok, unseen, warn
 from sysmonstm.ctl.doctor.place import Daemon, Place
@@ -41,7 +42,7 @@ def check(place: Place) -> list[Finding]:
             name = daemon.socket.name
             found.append(fail(f"{name} does not listen: it is {daemon.socket.state}", f"systemctl start {name}"))
             continue
-        for where, kind in _places(place, daemon):
+        for where, kind in places(place, daemon):
             count += 1
             found += judge(look(daemon.name, where, kind), place.by_systemd)
     if not count and not found:
@@ -50,7 +51,7 @@ def check(place: Place) -> list[Finding]:
     return amiss or [ok("1 socket answers" if count == 1 else f"{count} sockets answer")]
 
 
-def _places(place: Place, daemon: Daemon) -> list[tuple[Path | Address, int]]:
+def places(place: Place, daemon: Daemon) -> list[tuple[Path | Address, int]]:
     """Where a daemon should listen."""
     if daemon.socket:
         return listed(daemon.socket.shown.get("Listen", ""))
@@ -62,7 +63,7 @@ def _places(place: Place, daemon: Daemon) -> list[tuple[Path | Address, int]]:
             own = place.daemon("collectord")
             text = (own.environ or {}).get("COLLECTOR_AGGREGATOR_URL", "") if own else ""
         case "gatewayd":
-            text = place.url.removeprefix("http://")
+            text = urlsplit(place.url).netloc
         case "alertd":
             text = f"{UNIX}{state / 'run' / 'alertd.sock'}"
         case _:
@@ -95,7 +96,7 @@ def _reached(host: str) -> str:
 
 def look(daemon: str, where: Path | Address, kind: int) -> Socket:
     """Connect, and see whose it is."""
-    error = _connects(where, kind)
+    error = connects(where, kind)
     if not isinstance(where, Path):
         return Socket(daemon, str(where), error)
     try:
@@ -105,7 +106,8 @@ def look(daemon: str, where: Path | Address, kind: int) -> Socket:
     return Socket(daemon, str(where), error, stat.S_IMODE(status.st_mode), _group(status.st_gid))
 
 
-def _connects(where: Path | Address, kind: int) -> int:
+def connects(where: Path | Address, kind: int) -> int:
+    """How a connection ends: 0, or the number of the error."""
     try:
         if isinstance(where, Path):
             with socket.socket(socket.AF_UNIX, kind) as sock:

@@ -12,6 +12,7 @@ from sysmonstm.ctl.format import duration_text
 PROPERTIES = (
     "Id", "LoadState", "UnitFileState", "ActiveState", "SubState", "NRestarts", "Result", "MainPID", "StatusText",
     "NeedDaemonReload", "LimitNOFILE", "Listen", "ExecStart", "Environment", "ActiveEnterTimestampMonotonic",
+    "WatchdogTimestampMonotonic",
 )  # fmt: skip
 Shown = Mapping[str, str]
 """What `systemctl show` says of a unit, by property; several lines of one name are joined by line breaks."""
