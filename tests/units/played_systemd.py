@@ -288,3 +288,13 @@ def replaced_after(systemd: PlayedSystemd, wedge: Callable[[], object], watchdog
         if time.monotonic() - pings[-1] > watchdog_seconds:
             return pings[-1] + watchdog_seconds - began
         assert time.monotonic() - began < PATIENCE_SECONDS, "the watchdog is told for ever"
+
+
+def at_rest(systemd: PlayedSystemd) -> bool:
+    """The same number of descriptors for longer than a look at gRPC, or a connection to a store, takes."""
+    before = len(systemd.descriptors())
+    for _ in range(10):
+        time.sleep(0.1)
+        if len(systemd.descriptors()) != before:
+            return False
+    return True

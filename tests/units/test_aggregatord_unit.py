@@ -24,7 +24,7 @@ from tests.aggregatord.samples import frame, layout, now_us
 from tests.shared.real_server import RealServer
 from tests.units.conftest import StartsAggregatord, sampling
 from tests.units.http2 import connected, is_answered
-from tests.units.played_systemd import PlayedSystemd, tcp_socket, unix_socket
+from tests.units.played_systemd import at_rest, tcp_socket, unix_socket
 from tests.whole_system import eventually
 
 CONNECTIONS = 500
@@ -102,7 +102,7 @@ def test_each_connection_takes_three_descriptors_and_all_come_back(
     systemd = aggregatord(sockets={"ingest": listeners})
     with connected(listeners[0]) as first:
         assert is_answered(first)
-    eventually("the looks at gRPC are over", lambda: _at_rest(systemd))
+    eventually("the looks at gRPC are over", lambda: at_rest(systemd))
     base = len(systemd.descriptors())
     held = [connected(listener) for listener in listeners for _ in range(10)]
     assert all(map(is_answered, held))
@@ -119,16 +119,6 @@ def test_each_connection_takes_three_descriptors_and_all_come_back(
     for sock in held:
         sock.close()
     eventually("all are closed", lambda: len(systemd.descriptors()) <= base)
-
-
-def _at_rest(systemd: PlayedSystemd) -> bool:
-    """The same number of descriptors for longer than a look at gRPC, or a connection to a store, takes."""
-    before = len(systemd.descriptors())
-    for _ in range(10):
-        time.sleep(0.1)
-        if len(systemd.descriptors()) != before:
-            return False
-    return True
 
 
 def test_more_connections_than_descriptors_wait_and_it_recovers(aggregatord: StartsAggregatord) -> None:

@@ -17,7 +17,7 @@ from sysmonstm.aggregatord.migrate import migrate
 from sysmonstm.ctl import servers
 from tests.shared.real_server import RealServer
 from tests.units.asked import Asking, ask, crowd
-from tests.units.played_systemd import PlayedSystemd, Unit, played, replaced_after, tcp_socket, unix_socket
+from tests.units.played_systemd import PlayedSystemd, Unit, at_rest, played, replaced_after, tcp_socket, unix_socket
 from tests.units.wedged import command, longest_silence
 from tests.whole_system import eventually
 
@@ -216,6 +216,7 @@ def test_no_descriptor_stays_behind(tmp_path: Path, control: Path, redis_url: st
     with played(tmp_path, unit(control, redis_url, database_url)) as systemd:
         systemd.says("1 rule,")
         ask(control, "/status")
+        eventually("it has connected to its stores", lambda: at_rest(systemd))
         before = len(systemd.descriptors())
         for number in range(300):
             asking = Asking(control)
