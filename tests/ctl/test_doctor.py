@@ -64,8 +64,14 @@ def suspended(*pids: int) -> Iterator[None]:
             process.resume()
 
 
+def sentences_of(system: WholeSystem) -> dict[str, str]:
+    return {one["check"]: one["sentence"] for one in found(system.state)}
+
+
 def test_all_is_well_with_what_up_runs(system: WholeSystem) -> None:
-    sentences = {one["check"]: one["sentence"] for one in found(system.state)}
+    # alertd may still wait for the database.
+    eventually("alertd knows the machine", lambda: sentences_of(system)["alertd"].endswith("machines: 1"))
+    sentences = sentences_of(system)
     assert amiss(system) == {}
     assert sentences["services"] == f"4 daemons run, by `sysmonctl up` with its data in {system.state}"
     assert sentences["sockets"] == "4 sockets answer"

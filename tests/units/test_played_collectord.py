@@ -249,6 +249,7 @@ async def test_a_disk_that_hangs_is_no_reason_to_be_replaced(collectord: StartsC
     systemd = await start(collectord, address, command=command, interval=0.2)
     await asyncio.to_thread(systemd.says, "samples wait")
     systemd.signal(signal.SIGUSR1)
+    await asyncio.to_thread(systemd.logs, "test.wedged")
     # Samples are neither written any more, nor read for the hub that comes now.
     hub = ScriptedHub(take_all)
     async with serving(hub, int(address.rpartition(":")[2])):

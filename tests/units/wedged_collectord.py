@@ -9,11 +9,14 @@ import threading
 import time
 from typing import Any
 
+from sysmonstm import logs
 from sysmonstm.collectord import __main__
 from sysmonstm.collectord.grid import Schedule
 from sysmonstm.collectord.sampler import Sample, Sampler
 from sysmonstm.collectord.spool.spool import Spool
 from sysmonstm.collectord.units.watch import UnitWatch
+
+log = logs.logger(__name__)
 
 TOLD = threading.Event()
 
@@ -56,6 +59,7 @@ def wedge_disk() -> None:
 
     def append(self: Spool, *frame: Any) -> Any:
         if TOLD.is_set():
+            log.warning("test.wedged", "the disk hangs")
             time.sleep(3600)
         return real(self, *frame)
 
