@@ -20,6 +20,7 @@ MAX_SERIES = 10_000
 MAX_FACTS = 64
 MAX_FACTS_CHARACTERS = 8192
 MAX_TEXT = 512
+MAX_TAGS = 16
 MAX_EVENTS = 100
 MAX_EVENT_FIELDS = 16
 # Of all events of a frame, so that it stays well within one message.
@@ -27,6 +28,7 @@ MAX_EVENTS_CHARACTERS = 524_288
 MAX_SEQ = 2**63 - 1  # what PostgreSQL's bigint holds
 STREAM_BYTES = 16
 MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+TAG = re.compile(r"[A-Za-z0-9._:=/-]{1,64}")
 UNIT_NAME = re.compile(r"[a-z][a-z/]{0,15}")
 LABEL_NAME = re.compile(r"(?:[a-z][a-z0-9_]{0,31})?")
 EVENT_KIND = METRIC_NAME
@@ -158,6 +160,18 @@ def check_hello(hello: pb.Hello) -> None:
     for name, value in hello.facts.items():
         _check_text("a fact's name", name)
         _check_text("a fact", value)
+    check_tags(hello.tags)
+
+
+def check_tags(tags: Sequence[str]) -> None:
+    """Raise RefusedError unless a machine may have these tags."""
+    if len(tags) > MAX_TAGS:
+        raise RefusedError(f"a machine has at most {MAX_TAGS} tags, not {len(tags)}")
+    for number, tag in enumerate(tags):
+        if not TAG.fullmatch(tag):
+            raise RefusedError(f"{tag[:MAX_TEXT]!a} is no tag: at most 64 letters, digits, and any of . - _ : = /")
+        if tag in tags[:number]:
+            raise RefusedError(f"{tag} is given twice")
 
 
 def check_frame(frame: pb.Frame, layout: Layout, now_us: int, earliest_us: int = EARLIEST_US) -> None:

@@ -23,10 +23,12 @@ WIDE = Layout(
 
 
 async def test_machines_come_back_with_their_newest_frame_and_its_names(database_url: str) -> None:
+    tagged = hello("silent")
+    tagged.tags.extend(["web", "rack:4"])
     async with writing(database_url) as (writer, recorder):
         await until("nobody is known yet", lambda: recorder.asked == [[]])
         writer.hello(hello("web1", os="Debian 13"))
-        writer.hello(hello("silent"))
+        writer.hello(tagged)
         batches = [checked("web1", [1, 2], layout()), checked("web1", [3], WIDE), checked("web2", [9], layout())]
         for batch in batches:
             writer.offer(batch)
@@ -38,7 +40,7 @@ async def test_machines_come_back_with_their_newest_frame_and_its_names(database
     assert web1.hello == hello("web1", os="Debian 13")
     assert web1.newest == Newest(stream_of("web1"), frame(3, WIDE), WIDE)
     assert web2.newest == Newest(stream_of("web2"), frame(9), layout())
-    assert (silent.hello, silent.newest) == (hello("silent"), None)
+    assert (silent.hello, silent.newest) == (tagged, None)
 
 
 async def test_what_was_not_read_comes_back_as_nan(database_url: str) -> None:

@@ -62,6 +62,28 @@ def test_an_address_that_is_none_is_refused_by_name(address: str) -> None:
         load(CollectorSettings, {"COLLECTOR_MACHINE_ID": "a", "COLLECTOR_AGGREGATOR_URL": address})
 
 
+def test_tags_are_words_in_the_order_given() -> None:
+    assert load(CollectorSettings, {"COLLECTOR_MACHINE_ID": "a"}).tags == ()
+    given = {"COLLECTOR_MACHINE_ID": "a", "COLLECTOR_TAGS": "web, prod,rack:4,"}
+    assert load(CollectorSettings, given).tags == ("web", "prod", "rack:4")
+
+
+@pytest.mark.parametrize(
+    ("tags", "sentence"),
+    [
+        ("web,my rack", "'my rack' is no tag: at most 64 letters, digits, and any of"),
+        ("x" * 65, "is no tag"),
+        ("<b>", "is no tag"),
+        ("web,prod,web", "web is given twice"),
+        (",".join(map(str, range(17))), "at most 16 tags, not 17"),
+    ],
+)
+def test_tags_that_the_hub_would_refuse_are_refused_here_in_a_line(tags: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=f"COLLECTOR_TAGS: .*{sentence}.*; it is: Words by which") as refusal:
+        load(CollectorSettings, {"COLLECTOR_MACHINE_ID": "a", "COLLECTOR_TAGS": tags})
+    assert str(refusal.value).isprintable()
+
+
 @pytest.mark.parametrize("name", ["", "my laptop", "-x", "a/b", "ä", "a" * 129, "a\n"])
 def test_a_machine_name_that_the_hub_would_refuse_is_refused_here(name: str) -> None:
     with pytest.raises(UserError, match=r"COLLECTOR_MACHINE_ID: a machine's name is at most 128"):

@@ -83,9 +83,15 @@ def test_the_table_shows_what_the_page_shows(gateway: Gateway) -> None:
     done = sysmonctl("machines", url=gateway.url)
     assert done.returncode == 0, done.stderr
     heading, row = done.stdout.splitlines()
-    assert " ".join(heading.split()) == "MACHINE STATE CPU % MEM % DISK % FULLEST LOAD UPTIME LAST SEEN"
+    assert " ".join(heading.split()) == "MACHINE STATE CPU % MEM % DISK % FULLEST LOAD UPTIME LAST SEEN TAGS"
     assert " ".join(row.split()[:-2]) == "web1 up 12.3 – 91.0 /data 0.50 1d 1h"
     assert row.split()[-2:] in (["30s", "ago"], ["31s", "ago"], ["32s", "ago"])
+
+
+def test_the_table_shows_tags_last(gateway: Gateway) -> None:
+    tagged = machine("web1") | {"tags": ["web", "rack:4"]}
+    gateway.answer = json.dumps({"machines": [tagged]}).encode()
+    assert sysmonctl("machines", url=gateway.url).stdout.splitlines()[1].endswith(" ago  web rack:4")
 
 
 def test_a_machine_that_has_sent_nothing_yet_is_shown_with_dashes(gateway: Gateway) -> None:
@@ -98,7 +104,7 @@ def test_a_machine_that_has_sent_nothing_yet_is_shown_with_dashes(gateway: Gatew
 @pytest.mark.parametrize("arguments", [["machines"], ["machines", "--json"], ["top"]])
 def test_what_a_machine_calls_itself_cannot_reach_the_terminal(arguments: list[str], gateway: Gateway) -> None:
     hostile = machine(HOSTILE, state="\x1b[31mup", values={"filesystem.percent": {"/\x1b[H\u202e": 5.0}})
-    gateway.answer = json.dumps({"machines": [hostile]}).encode()
+    gateway.answer = json.dumps({"machines": [hostile | {"tags": [HOSTILE]}]}).encode()
     done = sysmonctl(*arguments, url=gateway.url)
     assert done.returncode == 0, done.stderr
     assert all(line.isprintable() for line in done.stdout.splitlines())
@@ -120,7 +126,14 @@ def test_a_gateway_that_is_away_is_one_line_with_a_hint(command: str, dead_url: 
 
 @pytest.mark.parametrize(
     "answer",
-    [b"<html>", b"[]", b'{"machines": [1]}', b'{"machines": [{"machine": "a", "state": "up", "values": []}]}', b"\xff"],
+    [
+        b"<html>",
+        b"[]",
+        b'{"machines": [1]}',
+        b'{"machines": [{"machine": "a", "state": "up", "values": []}]}',
+        b'{"machines": [{"machine": "a", "state": "up", "tags": 1}]}',
+        b"\xff",
+    ],
 )
 def test_something_else_at_the_address_is_one_line(answer: bytes, gateway: Gateway) -> None:
     gateway.answer = answer

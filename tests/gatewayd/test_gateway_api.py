@@ -30,6 +30,16 @@ async def test_machines_have_state_facts_and_times_in_order_of_their_names(
     assert "values" not in first
 
 
+async def test_machines_have_the_tags_that_they_were_given(gateway: RunningGateway, publisher: FleetPublisher) -> None:
+    tagged = publisher.hello("web1")
+    tagged.tags.extend(["web", "rack:4"])
+    publisher.publish([publisher.frame("web1", [1, 2, 3, 4])], [tagged], [LAYOUT])
+    publisher.show("web2", [1, 2, 3, 4])
+    await gateway.knows("web1", "web2")
+    machines = (await gateway.get("/api/machines"))["machines"]
+    assert [one["tags"] for one in machines] == [["web", "rack:4"], []]
+
+
 async def test_a_machine_without_a_sample_waits_and_one_without_a_recent_one_is_silent(
     gateway: RunningGateway, publisher: FleetPublisher
 ) -> None:

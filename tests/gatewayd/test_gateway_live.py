@@ -75,9 +75,12 @@ async def test_a_machine_that_says_hello_anew_is_shown_anew(gateway: RunningGate
     await gateway.knows("web1")
     async with gateway.watch() as watcher:
         await watcher.next_of("snapshot")
-        publisher.publish(hellos=[publisher.hello("web1", kernel="6.12")])
+        anew = publisher.hello("web1", kernel="6.12")
+        anew.tags.extend(["web", "prod"])
+        publisher.publish(hellos=[anew])
         again = await watcher.next()
         assert (again["type"], again["facts"], again["values"]) == ("machine", {"kernel": "6.12"}, [1, 2, 3, 4])
+        assert again["tags"] == ["web", "prod"]
 
 
 async def test_a_client_gets_only_the_machines_that_it_asks_for(

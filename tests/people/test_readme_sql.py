@@ -27,6 +27,7 @@ def _as_grafana_sends_it(block: str, now: float) -> str:
 def reader(writer: HistoryWriter) -> psycopg.Connection:
     """Of a database with one machine, as a user who may only read."""
     machine, layout = writer.machine("web1"), writer.layout(LAYOUT)
+    writer.connection.execute("UPDATE machines SET tags = ARRAY['web', 'prod']")
     now = time.time()
     stream, _ = writer.stream(machine, now)
     for at in (now - 600, now):

@@ -80,6 +80,17 @@ def test_fleet_says_who_is_silent_by_the_hubs_clock(
     assert row[4:] == (interval, -7, "0.1.0", {})
 
 
+def test_fleet_finds_machines_by_their_tags(writer: HistoryWriter, connection: psycopg.Connection) -> None:
+    for name in ("web1", "db1"):
+        writer.machine(name)
+    connection.execute("UPDATE machines SET tags = ARRAY['web', 'prod'] WHERE name = 'web1'")
+    assert connection.execute("SELECT machine, tags FROM fleet ORDER BY 1").fetchall() == [
+        ("db1", []),
+        ("web1", ["web", "prod"]),
+    ]
+    assert connection.execute("SELECT machine FROM fleet WHERE 'web' = ANY (tags)").fetchall() == [("web1",)]
+
+
 def test_fleet_has_a_machine_that_has_not_sent_anything_yet(
     writer: HistoryWriter, connection: psycopg.Connection
 ) -> None:

@@ -131,7 +131,8 @@ def _hello(**fields: object) -> pb.Hello:
 @pytest.mark.parametrize("interval", [0.1, 5.0, 3600.0])
 @pytest.mark.parametrize("machine", ["a", "web-1.example_x", "A" * 128])
 def test_a_hello_that_keeps_the_contract_is_let_through(machine: str, interval: float) -> None:
-    wire.check_hello(_hello(machine=machine, interval_seconds=interval, facts={"os": "Débian"}))
+    tags = ["web", "rack:4", "a=b/c.d-e_f", "X" * 64, *map(str, range(12))]
+    wire.check_hello(_hello(machine=machine, interval_seconds=interval, facts={"os": "Débian"}, tags=tags))
 
 
 @pytest.mark.parametrize(
@@ -150,6 +151,9 @@ def test_a_hello_that_keeps_the_contract_is_let_through(machine: str, interval: 
         ({"facts": {str(number): "" for number in range(65)}}, "at most 64 facts"),
         ({"facts": {"a\nb": ""}}, "a fact's name"),
         ({"facts": {"os": "x" * 513}}, "a fact is longer"),
+        ({"tags": [str(number) for number in range(17)]}, "at most 16 tags, not 17"),
+        ({"tags": ["web", "prod", "web"]}, "web is given twice"),
+        *(({"tags": ["web", tag]}, "is no tag") for tag in ("", "a b", "a,b", "a\n", "wéb", "<b>", "x" * 65)),
     ],
 )
 def test_a_hello_that_does_not_keep_the_contract_is_refused(fields: dict[str, object], sentence: str) -> None:

@@ -100,6 +100,7 @@ def _hello(settings: CollectorSettings, machine: dict[str, str]) -> pb.Hello:
         interval_seconds=settings.collection_interval,
         agent_version=__version__,
         facts=machine,
+        tags=settings.tags,
     )
 
 

@@ -22,7 +22,7 @@ from sysmonstm.config import (
     Settings,
     UserError,
 )
-from sysmonstm.wire import MACHINE_NAME
+from sysmonstm.wire import MACHINE_NAME, check_tags
 
 # A probe that is given up on must not hold up the next sample.
 LARGEST_SHARE_OF_INTERVAL = 0.8
@@ -47,6 +47,12 @@ def _machine_name(name: str) -> str:
     if not MACHINE_NAME.fullmatch(name):
         raise ValueError("a machine's name is at most 128 letters, digits, '.', '-' and '_', the first no sign")
     return name
+
+
+def _tags(tags: tuple[str, ...]) -> tuple[str, ...]:
+    # What the hub would refuse is a ValueError with a sentence for people.
+    check_tags(tags)
+    return tags
 
 
 def _addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
@@ -75,6 +81,14 @@ class CollectorSettings(Settings):
             "once where one fails, and kept while it holds"
         ),
     ] = ("127.0.0.1:50051",)
+    tags: Annotated[
+        CommaSeparated,
+        Check(_tags),
+        About(
+            "Words by which to group machines (`web`, `prod`, `rack:4`), separated by commas: 16 at most, each of at "
+            "most 64 letters, digits and signs of `.-_:=/`"
+        ),
+    ] = ()
     tls_ca: Annotated[
         Path | None,
         NoneWhenEmpty,

@@ -35,6 +35,7 @@ class Machine:
     uptime_seconds: float | None = None
     seen: float | None = None
     """When the hub last had a sample, in seconds since 1970."""
+    tags: tuple[str, ...] = ()
 
 
 def fetch(url: str) -> bytes:
@@ -108,7 +109,14 @@ def _machine(one: dict[str, object]) -> Machine:
         load1=_single(values, "system.load1"),
         uptime_seconds=_single(values, "system.uptime"),
         seen=_number(seen),
+        tags=_words(one.get("tags", [])),
     )
+
+
+def _words(value: object) -> tuple[str, ...]:
+    if isinstance(value, list):
+        return tuple(map(str, value))
+    raise TypeError(f"{value!r} is no list")
 
 
 def _single(values: dict[str, dict[str, object]], metric: str) -> float | None:

@@ -11,7 +11,7 @@ from sysmonstm.ctl.api import Machine
 from sysmonstm.ctl.format import ago_text, aligned, duration_text, number_text
 from sysmonstm.logs import printable
 
-HEADINGS = ("MACHINE", "STATE", "CPU %", "MEM %", "DISK %", "FULLEST", "LOAD", "UPTIME", "LAST SEEN")
+HEADINGS = ("MACHINE", "STATE", "CPU %", "MEM %", "DISK %", "FULLEST", "LOAD", "UPTIME", "LAST SEEN", "TAGS")
 # Words to the left, numbers to the right.
 RIGHT = frozenset({2, 3, 4, 6, 7, 8})
 
@@ -45,4 +45,5 @@ def _cells(machine: Machine, now: float) -> tuple[str, ...]:
         number_text(machine.load1, 2),
         duration_text(machine.uptime_seconds),
         ago_text(machine.seen, now),
+        printable(" ".join(machine.tags)),
     )

@@ -39,6 +39,7 @@ def _machine(hub: Hub, name: str, metrics: tuple[str, ...] | None) -> dict[str, 
         "interval_seconds": number(machine.hello.interval_seconds),
         "agent_version": machine.hello.agent_version,
         "facts": dict(machine.hello.facts),
+        "tags": list(machine.hello.tags),
     }
     if metrics is not None:
         found = {metric: _values(hub, machine, metric) for metric in metrics}

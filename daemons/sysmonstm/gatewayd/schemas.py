@@ -59,6 +59,7 @@ SCHEMAS: dict[str, Schema] = {
             "interval_seconds": NUMBER,
             "agent_version": TEXT,
             "facts": _map(TEXT),
+            "tags": array(TEXT),
             "values": _map(_map(NUMBER_OR_NULL)),
         },
         optional=("values",),

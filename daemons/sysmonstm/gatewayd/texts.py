@@ -56,6 +56,7 @@ def hello_text(hello: ingest_pb2.Hello) -> str:
         "interval_seconds": number(hello.interval_seconds),
         "agent_version": hello.agent_version,
         "facts": dict(hello.facts),
+        "tags": list(hello.tags),
     }
     return json.dumps(described)[1:-1]
 

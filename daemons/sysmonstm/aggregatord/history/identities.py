@@ -16,13 +16,13 @@ from sysmonstm.metric import Layout, Metric
 # would deadlock.
 _LOCK_MACHINES = "SELECT FROM machines WHERE name = ANY(%s) ORDER BY name FOR NO KEY UPDATE"
 _MACHINES = """
-INSERT INTO machines (name, stream, interval_seconds, agent_version, facts)
-SELECT name, stream, interval_seconds, agent_version, facts::jsonb
-FROM unnest(%s::text[], %s::bytea[], %s::real[], %s::text[], %s::text[])
-    AS new (name, stream, interval_seconds, agent_version, facts)
+INSERT INTO machines (name, stream, interval_seconds, agent_version, facts, tags)
+SELECT name, stream, interval_seconds, agent_version, facts::jsonb, string_to_array(tags, ',')
+FROM unnest(%s::text[], %s::bytea[], %s::real[], %s::text[], %s::text[], %s::text[])
+    AS new (name, stream, interval_seconds, agent_version, facts, tags)
 ORDER BY name
 ON CONFLICT (name) DO UPDATE SET stream = excluded.stream, interval_seconds = excluded.interval_seconds,
-    agent_version = excluded.agent_version, facts = excluded.facts
+    agent_version = excluded.agent_version, facts = excluded.facts, tags = excluded.tags
 RETURNING name, id, xmax = 0
 """
 _SKEWS = """
@@ -126,6 +126,8 @@ def _hello_columns(hellos: Sequence[pb.Hello]) -> tuple[list[object], ...]:
         [hello.interval_seconds for hello in hellos],
         [hello.agent_version for hello in hellos],
         [json.dumps(dict(hello.facts)) for hello in hellos],
+        # A tag has no comma in it; unnest would take lists of lists apart down to the words.
+        [",".join(hello.tags) for hello in hellos],
     )
 
 

@@ -15,7 +15,7 @@ _NAMES = "SELECT name FROM machines"
 # clock. Where that is no frame (a gap, one that was refused or dropped), it is the newest by time. Its seq is then at
 # most the cursor's, and what comes next is beyond that.
 _MACHINES = """
-SELECT m.name, m.stream, m.interval_seconds, m.agent_version, m.facts,
+SELECT m.name, m.stream, m.interval_seconds, m.agent_version, m.facts, m.tags,
     (extract(epoch FROM f.time) * 1000000)::bigint, f.layout, f.values, s.stream, s.durable_seq
 FROM machines m
 LEFT JOIN LATERAL (
@@ -63,11 +63,11 @@ async def machine_names(connection: AsyncConnection) -> list[str]:
 async def recall(connection: AsyncConnection, machines: Iterable[str]) -> list[Recalled]:
     """What history knows of `machines`."""
     rows = await (await connection.execute(_MACHINES, (list(machines),))).fetchall()
-    layouts = await _layouts(connection, {row[6] for row in rows if row[6] is not None})
+    layouts = await _layouts(connection, {row[7] for row in rows if row[7] is not None})
     recalled = []
-    for name, hello_stream, interval, version, facts, time_us, layout_number, values, stream, seq in rows:
+    for name, hello_stream, interval, version, facts, tags, time_us, layout_number, values, stream, seq in rows:
         hello = pb.Hello(
-            machine=name, stream=hello_stream, interval_seconds=interval, agent_version=version, facts=facts
+            machine=name, stream=hello_stream, interval_seconds=interval, agent_version=version, facts=facts, tags=tags
         )
         newest = None
         if layout_number is not None:

@@ -81,7 +81,7 @@ class Salvage:
     def _lessen_hello(self, hello: pb.Hello, reason: str, left: list[_Part]) -> Portion:
         """In the end there is nothing in its place, and what its machine sends has nowhere to go."""
         self._tell(hello.machine, reason)
-        if hello.facts or hello.agent_version:
+        if hello.facts or hello.agent_version or hello.tags:
             bare = pb.Hello(machine=hello.machine, stream=hello.stream, interval_seconds=hello.interval_seconds)
             return Portion(hellos=(bare,))
         log.error("machine.dropped", "the database refuses a machine altogether", machine=hello.machine, reason=reason)
