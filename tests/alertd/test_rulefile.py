@@ -11,10 +11,12 @@ from sysmonstm.alertd.alerts import Key, limit_sentence
 from sysmonstm.alertd.rulefile import load_rules, parse_rules
 from sysmonstm.alertd.rules import Comparison, Limit, Reading, Rule, Severity, Step
 from sysmonstm.alertd.settings import AlertSettings
+from sysmonstm.collectord.probes import CATALOGUE
 from sysmonstm.config import UserError
 
 DEFAULTS = {rule.name: rule for rule in load_rules(None)}
 MINUTE = 60_000_000
+README = Path(__file__).parents[2] / "README.md"
 
 
 GOOD = '[rules.x]\nmetric = "a.b"\nthreshold = 1'
@@ -48,6 +50,14 @@ def test_a_rule_has_all_its_keys() -> None:
     limit = Limit("probe.success", Comparison.BELOW, 0.5, 1.0, "d*")
     assert rules.pop("low") == Rule("low", Severity.INFO, 90_000_000, limit, "web*")
     assert rules == DEFAULTS
+
+
+def test_the_readmes_rule_of_machines_that_need_a_reboot_is_good() -> None:
+    text = README.read_text().split("<!-- rules: checked by tests/alertd/test_rulefile.py -->\n```toml\n")[1]
+    rule = by_name(text.partition("```")[0])["needs-reboot"]
+    assert rule.limit == Limit("nixos.needs_reboot", Comparison.ABOVE, 0, 0)
+    assert rule.limit.metric in {metric.name for metric in CATALOGUE}
+    assert rule.hold_us == 24 * 60 * MINUTE
 
 
 def test_a_table_with_a_default_rules_name_changes_only_what_it_says() -> None:

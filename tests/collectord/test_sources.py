@@ -33,7 +33,7 @@ def test_failures_and_recoveries_do_not_wait(
     monkeypatch.setattr(watch.UnitWatch, "__init__", made)
     hurries: list[int] = []
     happenings = Happenings(lambda: hurries.append(1))
-    sources(CollectorSettings(), happenings, lambda: AgentState(0, 0, 0, 0))
+    sources(CollectorSettings(), happenings, lambda: AgentState(0, 0, 0, 0), lambda _: None)
     (say,) = told
     say(Happening(kind, severity, "something", {"unit": "a.service"}, 1))
     assert len(hurries) == hurried

@@ -57,6 +57,50 @@ test("how long a machine is silent is by the hub's clock where it says so", () =
   assert.equal(stateText(machine(1000, null, "silent"), 1120), "silent 2 min");
 });
 
+/** @param {Record<string, string>} facts */
+const factsShown = (facts) => factsOf({ name: "a", agentVersion: "1", interval: 5, facts }).slice(0, -1);
+
+test("of a NixOS machine there is what people need, without the paths", () => {
+  const facts = {
+    os: "NixOS 26.05",
+    system: "/nix/store/3k2l-nixos-system-web1-26.05.1",
+    generation: "43",
+    revision: "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d-dirty",
+    nixos_label: "26.05.1",
+    needs_reboot: "kernel, initrd, kernel modules",
+    staged: "44",
+    booted_kernel: "/nix/store/aaaa-linux-6.12.30/bzImage",
+    current_kernel: "/nix/store/bbbb-linux-6.12.31/bzImage",
+    booted_initrd: "/nix/store/cccc-initrd-linux/initrd",
+    current_initrd: "/nix/store/dddd-initrd-linux/initrd",
+    booted_kernel_modules: "/nix/store/eeee-linux-6.12.30-modules/lib",
+    current_kernel_modules: "/nix/store/ffff-linux-6.12.31-modules/lib",
+  };
+  assert.deepEqual(factsShown(facts), [
+    ["System", "NixOS 26.05"],
+    ["Generation", "43"],
+    [
+      "Needs a reboot",
+      "kernel (linux-6.12.30, then linux-6.12.31), initrd, " +
+        "kernel modules (linux-6.12.30-modules, then linux-6.12.31-modules)",
+    ],
+    ["Next boot", "generation 44"],
+    ["Configuration", "1a2b3c4d5e6f-dirty"],
+    ["Release", "26.05.1"],
+  ]);
+});
+
+test("a specialisation is named with its generation, and a system of none by its own name", () => {
+  const system = "/nix/store/3k2l-nixos-system-web1-26.05.1";
+  assert.deepEqual(factsShown({ system, generation: "43", specialisation: "travel" }), [["Generation", "43, travel"]]);
+  assert.deepEqual(factsShown({ system }), [["Generation", "none, nixos-system-web1-26.05.1"]]);
+});
+
+test("what a machine makes up of parts and paths is only text", () => {
+  const facts = { needs_reboot: "constructor, <b>", booted_kernel: "<img>", system: "x" };
+  assert.deepEqual(factsShown(facts), [["Generation", "none, x"], ["Needs a reboot", "constructor, <b>"]]);
+});
+
 test("a boot time that is no number is left out", () => {
   const labels = (boot_time) =>
     factsOf({ name: "a", agentVersion: "1", interval: 5, facts: { os: "x", boot_time } }).map(([label]) => label);

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from sysmon.v1 import ingest_pb2 as pb
-from sysmonstm import __version__, daemon, logs, service
+from sysmonstm import daemon, logs, service
 from sysmonstm.collectord.collecting import collect, take_last
+from sysmonstm.collectord.deployment import reading
 from sysmonstm.collectord.facts import facts
 from sysmonstm.collectord.grid import Schedule, warm_up
 from sysmonstm.collectord.happening import Happenings
 from sysmonstm.collectord.intake import Intake
+from sysmonstm.collectord.introduction import Introduction, hello
 from sysmonstm.collectord.probes.agent import AgentState
 from sysmonstm.collectord.sampler import Sampler
 from sysmonstm.collectord.settings import CollectorSettings
@@ -36,7 +37,7 @@ class Collector:
     """The parts of a running collector that settings reach and that its status tells of."""
 
     tasks: asyncio.TaskGroup
-    facts: dict[str, str]
+    introduction: Introduction
     outbox: Outbox
     uplink: Uplink
     sampler: Sampler
@@ -49,7 +50,7 @@ class Collector:
         self.schedule.change(settings.collection_interval)
         self.sampler.deadline = settings.deadline
         self.sources.apply(settings)
-        self.uplink.renew(_hello(settings, self.facts), settings.aggregator_url, trust)
+        self.introduction.heed(settings, trust)
         # Whoever reloads does not wait for a disk that hangs.
         self.tasks.create_task(self.outbox.limit(_limits(settings)))
 
@@ -67,13 +68,14 @@ class Collector:
 async def run(settings: CollectorSettings, manager: service.Service) -> None:
     """Sample and send until cancelled."""
     logs.concerns(settings.machine_id)
-    machine, trust = facts(), settings.trust()
+    machine, trust = facts(reading.deployed(reading.ROOT)), settings.trust()
     happenings = Happenings()
     async with _outbox(settings) as outbox, asyncio.TaskGroup() as tasks:
         jitter = random.Random()  # noqa: S311 - no secret
-        uplink = Uplink(_hello(settings, machine), settings.aggregator_url, outbox, jitter, manager, trust)
+        uplink = Uplink(hello(settings, machine), settings.aggregator_url, outbox, jitter, manager, trust)
+        introduction = Introduction(uplink, settings, trust, machine)
         intake = Intake(uplink, tasks)
-        read = sources(settings, happenings, lambda: _agent_state(outbox, uplink, intake))
+        read = sources(settings, happenings, lambda: _agent_state(outbox, uplink, intake), introduction.learn)
         sampler = Sampler(read.probes, settings.deadline)
         loops = [tasks.create_task(loop) for loop in (uplink.run(), *(loop(manager) for loop in read.loops))]
         try:
@@ -81,7 +83,7 @@ async def run(settings: CollectorSettings, manager: service.Service) -> None:
             await sampler.sample()
             schedule = Schedule(settings.collection_interval, warm_up(settings.collection_interval))
             happenings.hurry = schedule.hurry
-            collector = Collector(tasks, machine, outbox, uplink, sampler, schedule, read)
+            collector = Collector(tasks, introduction, outbox, uplink, sampler, schedule, read)
             manager.on_reload(collector.apply)
             manager.ready("taking the first sample")
             await collect(manager, schedule, sampler, happenings, intake, collector.status)
@@ -92,16 +94,6 @@ async def run(settings: CollectorSettings, manager: service.Service) -> None:
             sampler.close()
             for loop in loops:
                 loop.cancel()
-
-
-def _hello(settings: CollectorSettings, machine: dict[str, str]) -> pb.Hello:
-    return pb.Hello(
-        machine=settings.machine_id,
-        interval_seconds=settings.collection_interval,
-        agent_version=__version__,
-        facts=machine,
-        tags=settings.tags,
-    )
 
 
 def _limits(settings: CollectorSettings) -> Limits:

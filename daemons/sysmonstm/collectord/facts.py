@@ -1,4 +1,4 @@
-"""What is worth knowing of this machine and seldom changes: read once, sent with each Hello."""
+"""What is worth knowing of this machine and seldom changes: read at the start and after a deployment, sent in Hello."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from sysmonstm.collectord.deployment.words import Deployment, described
 from sysmonstm.collectord.probes.network import addresses
 from sysmonstm.wire import MAX_TEXT
 
@@ -35,8 +36,11 @@ _SYSTEMD_LIBRARIES = tuple(
 )
 
 
-def facts() -> dict[str, str]:
-    """The facts of this machine that could be read; each at most MAX_TEXT printable characters."""
+def facts(deployment: Deployment | None = None) -> dict[str, str]:
+    """The facts of this machine that could be read; each at most MAX_TEXT printable characters.
+
+    `deployment` is what NixOS has deployed on it.
+    """
     cpuinfo, stat, meminfo = (_text(f"/proc/{name}") for name in ("cpuinfo", "stat", "meminfo"))
     found = {
         "hostname": platform.node(),
@@ -50,7 +54,7 @@ def facts() -> dict[str, str]:
         "addresses": joined(_addresses()),
         "systemd": systemd_version(_SYSTEMD_LIBRARIES) if Path("/run/systemd/system").is_dir() else "",
         "virtualization": virtualization(_dmi(), cpuinfo, _container()),
-    }
+    } | (described(deployment) if deployment else {})
     return {name: fact_text(value) for name, value in found.items() if value}
 
 

@@ -29,6 +29,7 @@ BACKOFF_CAP_SECONDS = 60.0
 # A connection that held this long was a good one, whether or not it settled anything.
 STEADY_SECONDS = 60.0
 FLUSH_POLL_SECONDS = 0.02
+RENEWED = "this collector introduces itself anew"
 # A disk that takes longer to write a sample is taken to hang.
 DISK_PATIENCE_SECONDS = 0.25
 
@@ -107,7 +108,7 @@ class Uplink:
         self._hello, self._addresses, self._trust, self._failures = hello, new, trust, 0
         self._renewed.set()
         if self._connection:
-            self._connection.hang_up("the settings have changed")
+            self._connection.hang_up(RENEWED)
 
     async def flush(self) -> None:
         """Wait until everything is acknowledged, or until no aggregator takes more for now."""
@@ -186,7 +187,7 @@ class Uplink:
             if self._newest:
                 self._connection.offer(self._newest)
             if self._renewed.is_set():
-                self._connection.hang_up("the settings have changed")
+                self._connection.hang_up(RENEWED)
             await self._connection.run(lambda: self._welcomed(address))
 
     def _welcomed(self, address: str) -> None:

@@ -14,6 +14,7 @@ from sysmonstm.collectord.probes.filesystems import FilesystemsProbe
 from sysmonstm.collectord.probes.journal import JournalProbe
 from sysmonstm.collectord.probes.memory import MemoryProbe
 from sysmonstm.collectord.probes.network import NetworkProbe
+from sysmonstm.collectord.probes.nixos import NixosProbe
 from sysmonstm.collectord.probes.pressure import PressureProbe
 from sysmonstm.collectord.probes.statsd import StatsdProbe
 from sysmonstm.collectord.probes.system import SystemProbe
@@ -25,7 +26,7 @@ log = logs.logger(__name__)
 PROBES = (CpuProbe, MemoryProbe, FilesystemsProbe, DisksProbe, NetworkProbe, SystemProbe, PressureProbe)
 
 # These show what something else of the collector knows or is told; sysmonstm.collectord.sources makes them.
-TOLD = (CgroupProbe, SystemdProbe, JournalProbe, StatsdProbe, AgentProbe)
+TOLD = (CgroupProbe, SystemdProbe, JournalProbe, NixosProbe, StatsdProbe, AgentProbe)
 
 # Every metric that a collector may send, in the order of the documentation.
 CATALOGUE: tuple[Metric, ...] = (
