@@ -21,7 +21,7 @@ class NixosTree:
         self.profiles = root / "nix/var/nix/profiles"
         for directory in (self.store, self.profiles, root / "run"):
             directory.mkdir(parents=True)
-        # Of the newest link, in nanoseconds since 1970; each is made a second after the one before, the first an hour ago.
+        # Of the newest link, in nanoseconds since 1970: an hour ago, and each a second after the one before.
         self.time_ns = (int(time.time()) - 3600) * 1_000_000_000
 
     def system(self, name: str, kernel: str = "6.12", revision: str = "", specialisations: Sequence[str] = ()) -> Path:

@@ -60,7 +60,7 @@ def collectord(tmp_path: Path) -> Iterator[StartsCollectord]:
         yield make
 
 
-def write(directory: Path, address: str, **more: float) -> None:
+def write(directory: Path, address: str, **more: object) -> None:
     lines = [f'aggregator_url = "{address}"', *(f"{name} = {value}" for name, value in more.items())]
     (directory / "collectord.toml").write_text("\n".join(lines))
 
@@ -109,10 +109,14 @@ async def test_other_settings_hold_without_a_restart(collectord: StartsCollector
         pid = systemd.pid
         await until("the first sample has come", lambda: bool(first.frames))
         assert first.hellos[0].interval_seconds == 3600.0
-        write(tmp_path, other, collection_interval=0.25, cgroups=0, probe_deadline=0.1, spool_bytes=2_000_000)
+        tags = ["web", "rack:4"]
+        write(
+            tmp_path, other, collection_interval=0.25, cgroups=0, probe_deadline=0.1, spool_bytes=2_000_000, tags=tags
+        )
         assert (await asyncio.to_thread(systemd.reload)).pid == pid
         await until("samples come, and often", lambda: len(second.frames) > 5)
         assert second.hellos[0].interval_seconds == 0.25
+        assert second.hellos[0].tags == tags
         # Nothing was lost or sent twice on the way.
         assert second.seqs == list(range(len(first.seqs) + 1, len(first.seqs) + len(second.seqs) + 1))
         await asyncio.to_thread(systemd.says, f"every 0.25 s, connected to {other}")
