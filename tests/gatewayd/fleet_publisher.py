@@ -183,10 +183,12 @@ class HistoryWriter:
             (machine, stream, seq, reason, time_us),
         )
 
-    def event(self, kind: str, machine: str | None, message: str, **fields: object) -> int:
+    def event(self, kind: str, machine: str | None, message: str, time: float | None = None, **fields: object) -> int:
+        """Something that happened at `time`, in seconds since 1970, or now."""
         return self._id(
-            "INSERT INTO events (kind, severity, machine, message, fields)"
-            " VALUES (%s, 'info', %s, %s, %s) RETURNING id",
+            "INSERT INTO events (time, kind, severity, machine, message, fields)"
+            " VALUES (coalesce(to_timestamp(%s), now()), %s, 'info', %s, %s, %s) RETURNING id",
+            time,
             kind,
             machine,
             message,

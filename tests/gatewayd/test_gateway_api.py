@@ -154,6 +154,26 @@ async def test_events_come_newest_first_in_pages_and_by_machine_and_kind(
     assert [one["id"] for one in of_one] == [ids[4], ids[2], ids[0]]
 
 
+async def test_events_of_a_range_come_by_their_times_however_late_they_were_stored(
+    gateway: RunningGateway, writer: HistoryWriter
+) -> None:
+    at_200 = writer.event("machine.new", "web1", "second", time=200)
+    writer.event("machine.new", "web2", "another's", time=200)
+    at_300 = writer.event("unit.failed", "web1", "third", time=300)
+    late = writer.event("unit.failed", "web1", "told last", time=100)
+
+    async def ids(query: str) -> list[int]:
+        return [one["id"] for one in (await gateway.get(f"/api/events?machine=web1{query}"))["events"]]
+
+    assert await ids("&from=100&to=300.000001") == [at_300, at_200, late]
+    assert await ids("&from=100&to=300") == [at_200, late]
+    assert await ids("&from=100.5") == [at_300, at_200]
+    assert await ids("&to=1970-01-01T00:03:20Z") == [late]
+    assert await ids("&from=0&kind=unit.failed") == [at_300, late]
+    assert await ids("&from=0&limit=1") == [at_300]
+    assert await ids("") == [late, at_300, at_200]
+
+
 @pytest.mark.parametrize(
     ("query", "parameter"),
     [
@@ -163,6 +183,10 @@ async def test_events_come_newest_first_in_pages_and_by_machine_and_kind(
         ("limit=1.5", "limit"),
         ("before=0", "before"),
         ("before=x", "before"),
+        ("from=yesterday", "from"),
+        ("to=-1", "to"),
+        ("from=20&to=20", "from"),
+        ("from=20&before=7", "before"),
         ("machine=%00", "machine"),
         ("kind=%0a", "kind"),
     ],

@@ -36,7 +36,7 @@ def test_the_parameters_of_a_path_are_those_of_its_route() -> None:
     [
         ("/api/machines", (api.machines, parameters.metric_names)),
         ("/api/machines/{machine}/history", (history.history, parameters.history_request)),
-        ("/api/events", (api.events,)),
+        ("/api/events", (api.events, parameters.events_request)),
         ("/api/rejects", (api.rejects,)),
         ("/api/alerts", (api.alerts,)),
         ("/api/rules", (api.rules,)),

@@ -112,14 +112,7 @@ async def rules(request: web.Request) -> web.Response:
 
 async def events(request: web.Request) -> web.Response:
     """What happened, newest first."""
-    query = request.query
-    before = parameters.whole_number(query, "before", parameters.MAX_ID, parameters.MAX_ID)
-    rows = await request.app[GATEWAY].database.events(
-        parameters.text(query, "machine"),
-        parameters.text(query, "kind"),
-        before,
-        parameters.whole_number(query, "limit", parameters.DEFAULT_EVENTS, parameters.MAX_EVENTS),
-    )
+    rows = await request.app[GATEWAY].database.events(parameters.events_request(request.query))
     return _answer({"events": [row._asdict() | {"time": row.time.timestamp()} for row in rows]})
 
 

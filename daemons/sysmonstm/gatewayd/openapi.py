@@ -101,12 +101,18 @@ OPERATIONS = (
     ),
     Operation(
         "/api/events",
-        "What happened, newest first",
+        "What happened: in a range of time by the times of it, else by when it was stored, newest first",
         {"type": "object", "properties": {"events": array(reference("Event"))}, "required": ["events"]},
         (
             Parameter("machine", "Only of this machine", TEXT),
             Parameter("kind", "Only of this kind, such as machine.new", TEXT),
-            Parameter("before", "Only those with a smaller id: the next page", {"type": "integer", "minimum": 1}),
+            Parameter("from", "Seconds since 1970, or ISO 8601; no bound if not given", TIME),
+            Parameter("to", "Seconds since 1970, or ISO 8601, itself excluded; no bound if not given", TIME),
+            Parameter(
+                "before",
+                "Only those with a smaller id: the next page. Not with 'from' or 'to'",
+                {"type": "integer", "minimum": 1},
+            ),
             Parameter("limit", "How many at most", _whole(parameters.DEFAULT_EVENTS, parameters.MAX_EVENTS)),
         ),
         (400, 503),

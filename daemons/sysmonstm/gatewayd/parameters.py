@@ -42,6 +42,23 @@ class HistoryRequest:
     stream: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class EventsRequest:
+    """A question to /api/events. Times in microseconds since 1970, `to_us` excluded; None is no bound."""
+
+    machine: str | None
+    kind: str | None
+    before: int | None
+    from_us: int | None
+    to_us: int | None
+    limit: int
+
+    @property
+    def ranged(self) -> bool:
+        """Whether it is about a range of time."""
+        return self.from_us is not None or self.to_us is not None
+
+
 def only(given: Iterable[str], known: Container[str]) -> None:
     """Refuse names of parameters that are not known here, or given twice: what is mistyped must not be passed over."""
     seen: set[str] = set()
@@ -73,12 +90,34 @@ def history_request(query: Query, now_us: int) -> HistoryRequest:
     metric = text(query, "metric")
     if not metric:
         raise bad_parameter("metric", "say which metric, as in ?metric=cpu.percent; /api/metrics lists them")
-    to_us = _time(query, "to", now_us)
-    from_us = _time(query, "from", to_us - DEFAULT_RANGE_US)
-    if from_us >= to_us:
-        raise bad_parameter("from", "the range is empty: 'from' must be earlier than 'to'")
+    to_us = _time(query, "to")
+    if to_us is None:
+        to_us = now_us
+    from_us = _time(query, "from")
+    if from_us is None:
+        from_us = to_us - DEFAULT_RANGE_US
+    _not_empty(from_us, to_us)
     points = whole_number(query, "points", DEFAULT_POINTS, MAX_POINTS)
     return HistoryRequest(metric, text(query, "instance"), from_us, to_us, points, _stream(text(query, "stream")))
+
+
+def events_request(query: Query) -> EventsRequest:
+    """What /api/events is asked for."""
+    from_us, to_us = _time(query, "from"), _time(query, "to")
+    if from_us is not None and to_us is not None:
+        _not_empty(from_us, to_us)
+    before = whole_number(query, "before", MAX_ID, MAX_ID) if "before" in query else None
+    asked = EventsRequest(
+        text(query, "machine"),
+        text(query, "kind"),
+        before,
+        from_us,
+        to_us,
+        whole_number(query, "limit", DEFAULT_EVENTS, MAX_EVENTS),
+    )
+    if asked.ranged and before is not None:
+        raise bad_parameter("before", "'before' pages through all events; in a range of time ask for an earlier 'to'")
+    return asked
 
 
 def metric_names(query: Query) -> tuple[str, ...] | None:
@@ -116,10 +155,15 @@ def _stream(given: str | None) -> bytes | None:
     return None if given is None else bytes.fromhex(given)
 
 
-def _time(query: Query, name: str, default_us: int) -> int:
+def _not_empty(from_us: int, to_us: int) -> None:
+    if from_us >= to_us:
+        raise bad_parameter("from", "the range is empty: 'from' must be earlier than 'to'")
+
+
+def _time(query: Query, name: str) -> int | None:
     given = query.get(name)
     if given is None:
-        return default_us
+        return None
     try:
         time_us = round(float(given) * 1e6) if _SECONDS.fullmatch(given) else _iso(given)
     except ValueError:

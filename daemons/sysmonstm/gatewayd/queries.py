@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sysmonstm.gatewayd.buckets import Buckets, Tier
-from sysmonstm.gatewayd.parameters import HistoryRequest
+from sysmonstm.gatewayd.parameters import EventsRequest, HistoryRequest
 from sysmonstm.gatewayd.pool import Pool
 
 POOL_SIZE = 4
@@ -59,13 +59,7 @@ WHERE %(machine)s::text IS NULL OR machines.name = %(machine)s
 ORDER BY received DESC, seq DESC LIMIT %(limit)s
 """
 
-EVENTS = """
-SELECT id, time, kind, severity, machine, message, fields FROM events
-WHERE (%(before)s::bigint IS NULL OR id < %(before)s)
-    AND (%(machine)s::text IS NULL OR machine = %(machine)s)
-    AND (%(kind)s::text IS NULL OR kind = %(kind)s)
-ORDER BY id DESC LIMIT %(limit)s
-"""
+EVENTS = "SELECT id, time, kind, severity, machine, message, fields FROM events"
 
 ALERTS = """
 SELECT rule, severity, state, machine, metric, instance, value, threshold, since, message FROM alert_states
@@ -224,11 +218,11 @@ class Database(Pool):
             rows = await (await connection.execute(REJECTS, arguments)).fetchall()
         return [RejectRow(*row) for row in rows]
 
-    async def events(self, machine: str | None, kind: str | None, before: int | None, limit: int) -> list[EventRow]:
-        """The newest events, newest first."""
-        arguments = {"machine": machine, "kind": kind, "before": before, "limit": limit}
+    async def events(self, asked: EventsRequest) -> list[EventRow]:
+        """The newest events: in a range of time by their times, else by when they were stored."""
+        query, arguments = _events(asked)
         async with self.connection() as connection:
-            rows = await (await connection.execute(EVENTS, arguments)).fetchall()
+            rows = await (await connection.execute(query.encode(), arguments)).fetchall()
         return [EventRow(*row) for row in rows]
 
     async def alerts(self) -> list[AlertRow]:
@@ -245,6 +239,21 @@ class Database(Pool):
             version, license_name, extension, has_schema = row
             newest = await (await connection.execute(SCHEMA_VERSION)).fetchone() if has_schema else None
         return ServerFacts(version, extension, license_name, newest[0] if newest else None)
+
+
+def _events(asked: EventsRequest) -> tuple[str, dict[str, object]]:
+    """Only the conditions that are asked for: with ones that may be NULL a prepared plan would pass by the indices."""
+    given: dict[str, tuple[str, object]] = {
+        "machine = %(machine)s": ("machine", asked.machine),
+        "kind = %(kind)s": ("kind", asked.kind),
+        "id < %(before)s": ("before", asked.before),
+        "time >= %(from)s": ("from", None if asked.from_us is None else _moment(asked.from_us)),
+        "time < %(to)s": ("to", None if asked.to_us is None else _moment(asked.to_us)),
+    }
+    conditions = [condition for condition, (_, value) in given.items() if value is not None]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    order = "time DESC, id DESC" if asked.ranged else "id DESC"
+    return f"{EVENTS}{where} ORDER BY {order} LIMIT %(limit)s", dict(given.values()) | {"limit": asked.limit}
 
 
 class Meaning(NamedTuple):
