@@ -1,13 +1,14 @@
 // @ts-check
 /** The one chart component: a titled figure around uPlot, with bands, gaps, a legend and a cursor that all charts share. */
 
+import { rowAxis, timeAxis, valueAxis } from "./axes.js";
 import { element, setAttribute, setText, show } from "./dom.js";
 import { columnRoles, columnsOf, filledBetween } from "./drawn.js";
 import { drawHeat } from "./heat.js";
 import { Legend } from "./legend.js";
 import { faded, palette, seriesColour } from "./palette.js";
 import { UPlot } from "./uplot.js";
-import { axisLabels, axisSteps, clock, dateTime, day, format } from "./units.js";
+import { clock, dateTime, format } from "./units.js";
 
 /** @typedef {import("./charts.js").ChartSpec} ChartSpec */
 /** @typedef {import("./drawn.js").ChartSeries} ChartSeries */
@@ -15,9 +16,7 @@ import { axisLabels, axisSteps, clock, dateTime, day, format } from "./units.js"
 /** @typedef {import("uplot")} Plot */
 /** What a chart knows of the past: "away" means that only what came live is drawn. @typedef {"loading" | "filled" | "empty" | "away"} ChartState */
 
-const FONT = "11px system-ui, sans-serif";
 const HOUR = 3600;
-const DAY = 86400;
 
 export class Chart {
   /**
@@ -148,7 +147,10 @@ export class Chart {
         x: { time: true, range: () => this.span() },
         y: { range: (_, least, most) => this.valueRange(least, most) },
       },
-      axes: [this.timeAxis(), heat ? this.rowAxis() : this.valueAxis()],
+      axes: [
+        timeAxis(),
+        heat ? rowAxis(this.series.map((one) => one.label)) : valueAxis(this.unit, this.spec.form === "mirror"),
+      ],
       series: [{}, ...this.roles.map((role) => this.drawing(role))],
       bands: this.bands(),
       hooks: {
@@ -209,52 +211,6 @@ export class Chart {
     return [Math.min(0, least ?? 0), this.spec.top ?? ceiling];
   }
 
-  /** @returns {import("uplot").Axis} */
-  timeAxis() {
-    return {
-      stroke: palette().text,
-      font: FONT,
-      grid: { stroke: palette().grid, width: 1 },
-      ticks: { show: false },
-      size: 24,
-      gap: 6,
-      space: 56,
-      values: (_plot, times, _axis, _space, step) => times.map((time) => timeLabel(time, step)),
-    };
-  }
-
-  /** @returns {import("uplot").Axis} */
-  valueAxis() {
-    return {
-      stroke: palette().text,
-      font: FONT,
-      grid: { stroke: palette().grid, width: 1 },
-      ticks: { show: false },
-      size: 66,
-      gap: 6,
-      space: 28,
-      incrs: axisSteps(this.unit),
-      values: (_, values) => axisLabels(values, this.unit, this.spec.form === "mirror"),
-    };
-  }
-
-  /** @returns {import("uplot").Axis} */
-  rowAxis() {
-    const rows = this.series.length;
-    const every = Math.max(1, Math.ceil(rows / 8));
-    const labelled = this.series.map((_, row) => row).filter((row) => row % every === 0);
-    return {
-      stroke: palette().text,
-      font: FONT,
-      grid: { show: false },
-      ticks: { show: false },
-      size: 66,
-      gap: 6,
-      splits: () => labelled.map((row) => rows - row - 0.5),
-      values: () => labelled.map((row) => this.series[row].label),
-    };
-  }
-
   /**
    * @param {number} series
    * @param {boolean} shown
@@ -297,15 +253,6 @@ export class Chart {
     const text = `busiest: ${this.noun} ${this.series[hottest].label} at ${format(values[hottest], this.unit)}`;
     setText(this.legend.element, text);
   }
-}
-
-/**
- * @param {number} time
- * @param {number} step seconds between labels
- */
-function timeLabel(time, step) {
-  if (step >= DAY || clock(time) === "00:00:00") return day(time).slice(5);
-  return clock(time, step < 60);
 }
 
 /**
