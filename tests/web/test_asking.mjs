@@ -1,9 +1,8 @@
-/** connection.js, history.js, alerts.js, events.js: what is asked of the gateway, and when it is given up. */
+/** connection.js, history.js, alerts.js, mention.js: what is asked of the gateway, and when it is given up. */
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { ranked } from "../../web/static/js/alerts.js";
 import { Connection } from "../../web/static/js/connection.js";
-import { merged } from "../../web/static/js/events.js";
 import { fetchHistory } from "../../web/static/js/history.js";
 import { aroundName } from "../../web/static/js/mention.js";
 import { Store } from "../../web/static/js/store.js";
@@ -98,11 +97,4 @@ test("a sentence names its machine once", () => {
   assert.deepEqual(aroundName("CPU is busy", "web1"), ["", ": CPU is busy"]);
   assert.deepEqual(aroundName("web1.service has failed", "web1"), ["", ": web1.service has failed"]);
   assert.deepEqual(aroundName("my-web1 is not web1: it is", "web1"), ["my-web1 is not ", ": it is"]);
-});
-
-test("an event that comes live while the past ones are asked for is shown beside them, once, the newest first", () => {
-  const event = (id) => ({ id, message: `number ${id}` });
-  const ids = (some) => some.map(({ id }) => id);
-  assert.deepEqual(ids(merged([event(9), event(7)], [event(8), event(7), event(1)])), [9, 8, 7, 1]);
-  assert.equal(merged(Array.from({ length: 40 }, (_, id) => event(id)), []).at(-1).id, 10);
 });

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, expect
 
 from tests.web.browsing import (
     COUNT_PIXELS_ABOVE_0,
@@ -27,6 +26,7 @@ from tests.web.browsing import (
     seconds_asked,
     see_all_charts,
 )
+from tests.web.scripted import frames, machine, scripted_page, snapshot
 from tests.whole_system import WholeSystem
 
 pytestmark = pytest.mark.browser
@@ -118,46 +118,6 @@ def test_without_history_a_chart_says_so_shows_what_is_live_and_asks_again(
     page.unroute("**/history?*")
     expect(said).to_be_hidden(timeout=PATIENCE_MS)
     context.close()
-
-
-def scripted_page(browser: Browser, address: str, *messages: dict[str, object]) -> Page:
-    """A page whose WebSocket says only this: for states that a healthy system is not in."""
-    page = browser.new_context().new_page()
-
-    def say_all(socket: WebSocketRoute) -> None:
-        for message in messages:
-            socket.send(json.dumps(message))
-
-    page.route_web_socket("**/ws", say_all)
-    page.goto(address)
-    return page
-
-
-SERIES = {"metric": "cpu.percent", "instance": "", "unit": "percent", "kind": "rate", "instance_label": ""}
-
-
-def snapshot(*machines: dict[str, object], late: float = 0) -> dict[str, object]:
-    """A snapshot whose sender's clock is so many seconds behind, or that was so long on its way."""
-    now = time.time() - late
-    return {"type": "snapshot", "time": now, "live": True, "layouts": {"aa": [SERIES]}, "machines": machines}
-
-
-def machine(state: str, silent_seconds: float = 0, ahead: float = 0) -> dict[str, object]:
-    received = time.time() - silent_seconds
-    seen = {"time": received + ahead, "received": received, "layout": "aa", "values": [12.5]}
-    hostile = "<img src=x onerror=alert(1)>"
-    hello = {"machine": "odd", "interval_seconds": 5, "agent_version": hostile, "facts": {"os": hostile, hostile: "x"}}
-    return {"state": state, **hello, **seen}
-
-
-def frames(*readings: tuple[float, float], ahead: float = 0) -> dict[str, object]:
-    """Samples of the odd machine: seconds from now and values."""
-    now = time.time()
-    made = [
-        {"machine": "odd", "time": now + at + ahead, "received": now + at, "layout": "aa", "values": [value]}
-        for at, value in readings
-    ]
-    return {"type": "frames", "frames": made}
 
 
 @pytest.mark.parametrize(

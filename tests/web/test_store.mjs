@@ -182,3 +182,15 @@ test("it is stale while the link is down or there is no live data, and says when
   assert.equal(store.stale, false);
   assert.equal(store.generation, 2);
 });
+
+test("events that are too many for one drawing are told to be lost, the newest are there", () => {
+  const { store, changes, flush } = makeStore();
+  const tell = (id) => store.receive({ type: "event", event: { id } });
+  for (let id = 0; id < 100; id += 1) tell(id);
+  flush();
+  for (let id = 0; id < 101; id += 1) tell(id);
+  flush();
+  assert.deepEqual(changes.map((change) => [change.events.length, change.events.at(-1).id, change.eventsLost]), [
+    [100, 99, false], [100, 100, true],
+  ]);
+});

@@ -6,6 +6,8 @@ import { element, setAttribute, setText, show } from "./dom.js";
 import { columnRoles, columnsOf, filledBetween } from "./drawn.js";
 import { drawHeat } from "./heat.js";
 import { Legend } from "./legend.js";
+import { MarkLayer } from "./mark_layer.js";
+import { LANE } from "./marker_drawing.js";
 import { faded, palette, seriesColour } from "./palette.js";
 import { UPlot } from "./uplot.js";
 import { clock, dateTime, format } from "./units.js";
@@ -24,8 +26,9 @@ export class Chart {
    * @param {string} unit
    * @param {string} noun what an instance is ("core"), or ""
    * @param {() => [from: number, to: number]} span the time range that all charts show, seconds since 1970
+   * @param {(from: number, to: number) => import("./contract.js").FleetEvent[]} events of a time, ascending
    */
-  constructor(spec, unit, noun, span) {
+  constructor(spec, unit, noun, span, events) {
     this.spec = spec;
     this.unit = unit;
     this.noun = noun;
@@ -43,6 +46,7 @@ export class Chart {
     /** @type {Plot | null} */
     this.plot = null;
     this.legend = new Legend((series, shown) => this.toggle(series, shown));
+    this.marks = new MarkLayer(spec.title, events);
     this.cursorTime = element("span", { class: "cursor-time" });
     this.canvasBox = element("div", { class: "plot", role: "img", "aria-label": spec.title });
     this.message = element("p", { class: "chart-message", hidden: "" });
@@ -50,7 +54,7 @@ export class Chart {
       "figure",
       { class: "chart", "data-chart": spec.id },
       element("figcaption", {}, element("h3", {}, spec.title), this.cursorTime),
-      element("div", { class: "plot-frame" }, this.canvasBox, this.message),
+      element("div", { class: "plot-frame" }, this.canvasBox, this.message, this.marks.note),
       this.legend.element,
     );
     this.resizes = new ResizeObserver(() => this.resize());
@@ -134,8 +138,8 @@ export class Chart {
     return {
       width,
       height,
-      // On the right half a label of the time axis fits.
-      padding: [8, 26, 0, 0],
+      // Above, the heads of marks; on the right half a label of the time axis fits.
+      padding: [LANE, 26, 0, 0],
       legend: { show: false },
       cursor: {
         drag: { x: false, y: false, setScale: false },
@@ -154,8 +158,9 @@ export class Chart {
       series: [{}, ...this.roles.map((role) => this.drawing(role))],
       bands: this.bands(),
       hooks: {
-        setCursor: [() => this.updateLegend()],
+        setCursor: [(plot) => this.followCursor(plot)],
         drawAxes: heat ? [(plot) => this.drawRows(plot)] : [],
+        draw: [(plot) => this.drawMarks(plot)],
       },
     };
   }
@@ -221,6 +226,18 @@ export class Chart {
     this.roles.forEach((role, at) => {
       if (role.series === series) this.plot?.setSeries(at + 1, { show: shown });
     });
+  }
+
+  /** What a cursor that rests lies on changes with the time. @param {Plot} plot */
+  drawMarks(plot) {
+    this.marks.draw(plot, this.span());
+    this.marks.tell(plot, this.longSpan());
+  }
+
+  /** @param {Plot} plot */
+  followCursor(plot) {
+    this.updateLegend();
+    this.marks.tell(plot, this.longSpan());
   }
 
   /** Values under the cursor, else the newest. */

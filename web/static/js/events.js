@@ -1,74 +1,107 @@
 // @ts-check
-/** What happened lately, newest first: of the fleet or of one machine. */
+/** What happened lately, newest first: of the fleet or of one machine. Asks for it, keeps it and lists it. */
 
 import { byId, element, setText, show } from "./dom.js";
+import { Happened, MOST_KEPT } from "./happened.js";
 import { withLink } from "./mention.js";
 import { clock, dateTime, day } from "./units.js";
 
 /** @typedef {import("./contract.js").FleetEvent} FleetEvent */
 
 const MOST_SHOWN = 30;
-
-/**
- * Each event once, the newest first: some come live while the past ones are asked for.
- * @param {FleetEvent[]} some
- * @param {FleetEvent[]} others
- */
-export function merged(some, others) {
-  const byNumber = new Map([...some, ...others].map((event) => [event.id, event]));
-  return [...byNumber.values()].sort((a, b) => b.id - a.id).slice(0, MOST_SHOWN);
-}
+/** Of the time that charts show. */
+const MOST_ASKED = 500;
+const RETRY_MS = 5000;
 
 export class Events {
-  /** @param {() => number} now seconds since 1970 */
-  constructor(now) {
+  /**
+   * @param {() => number} now seconds since 1970
+   * @param {() => void} onChange called when others are known than before
+   */
+  constructor(now, onChange) {
     this.now = now;
+    this.onChange = onChange;
     /** @type {string | null} */
     this.machine = null;
-    /** @type {FleetEvent[]} */
-    this.shown = [];
+    this.happened = new Happened();
     this.asking = new AbortController();
+    this.retryTimer = 0;
+    this.mostShown = MOST_SHOWN;
+    byId("events-more").addEventListener("click", () => this.unfold());
   }
 
   /**
-   * Ask anew for the events of a machine, or of all.
+   * Ask anew for the last events of a machine, or of all, and for those of a time.
    * @param {string | null} machine
+   * @param {number | null} from seconds since 1970; null asks for the last ones only
    */
-  async load(machine) {
+  async load(machine, from) {
     this.asking.abort();
+    clearTimeout(this.retryTimer);
     this.asking = new AbortController();
-    if (machine !== this.machine) this.shown = [];
-    this.machine = machine;
+    if (machine !== this.machine) this.begin(machine);
+    const { signal } = this.asking;
     this.draw("");
-    const query = new URLSearchParams({ limit: String(MOST_SHOWN) });
-    if (machine !== null) query.set("machine", machine);
+    /** @type {Record<string, string>} */
+    const about = machine === null ? {} : { machine };
+    const questions = [{ ...about, limit: String(MOST_SHOWN) }];
+    if (from !== null) questions.push({ ...about, limit: String(MOST_ASKED), from: Math.max(0, from).toFixed(3) });
     try {
-      const response = await fetch(`api/events?${query}`, { signal: this.asking.signal });
-      if (response.ok) this.shown = merged(this.shown, (await response.json()).events);
-      this.draw(response.ok ? "Nothing has happened yet." : "Past events are away: the database does not answer.");
+      const answers = await Promise.all(questions.map((question) => ask(question, signal)));
+      const [, ranged] = answers;
+      show(byId("events-cut"), ranged?.length === MOST_ASKED);
+      setText(byId("events-cut"), `Of the time shown, only the last ${MOST_ASKED} events are marked on the charts.`);
+      this.take(answers.flat(), "Nothing has happened yet.");
     } catch (error) {
-      if (error instanceof DOMException && error.name === "AbortError") return;
-      if (!(error instanceof TypeError)) throw error;
-      this.draw("Past events cannot be reached.");
+      if (signal.aborted) return;
+      if (!(error instanceof NoEvents)) throw error;
+      this.draw(error.message);
+      const again = () => void this.load(machine, from);
+      if (error.passing) this.retryTimer = setTimeout(again, RETRY_MS * (0.5 + Math.random()));
     }
+  }
+
+  /** @param {string | null} machine */
+  begin(machine) {
+    this.machine = machine;
+    this.happened.clear();
+    this.mostShown = MOST_SHOWN;
+    show(byId("events-cut"), false);
   }
 
   /** @param {FleetEvent[]} events as they arrived */
   add(events) {
-    const known = new Set(this.shown.map((event) => event.id));
-    const fresh = events.filter(
-      (event) => !known.has(event.id) && (this.machine === null || event.machine === this.machine),
+    this.take(
+      events.filter((event) => this.machine === null || event.machine === this.machine),
+      "",
     );
-    if (!fresh.length) return;
-    this.shown = merged(this.shown, fresh);
+  }
+
+  /**
+   * @param {FleetEvent[]} events
+   * @param {string} nothing what to say when none is known
+   */
+  take(events, nothing) {
+    const changed = this.happened.add(events);
+    if (changed || nothing) this.draw(nothing);
+    if (changed) this.onChange();
+  }
+
+  /** Show all that are known, which are all that charts mark. */
+  unfold() {
+    this.mostShown = MOST_KEPT;
     this.draw("");
   }
 
   /** @param {string} nothing what to say when there is none */
   draw(nothing) {
-    byId("event-list").replaceChildren(...this.shown.map((event) => this.item(event)));
+    const known = this.machine === null ? this.happened.lastTold() : this.happened.byTime.toReversed();
+    byId("event-list").replaceChildren(...known.slice(0, this.mostShown).map((event) => this.item(event)));
+    const more = this.machine === null ? 0 : known.length - this.mostShown;
+    setText(byId("events-more"), `and ${more} more`);
+    show(byId("events-more"), more > 0);
     setText(byId("events-none"), nothing);
-    show(byId("events-none"), this.shown.length === 0 && nothing !== "");
+    show(byId("events-none"), known.length === 0 && nothing !== "");
   }
 
   /** @param {FleetEvent} event */
@@ -89,4 +122,34 @@ export class Events {
     if (event.machine === null || this.machine !== null) return [event.message];
     return withLink(event.message, event.machine);
   }
+}
+
+/** The gateway did not answer with events. The message is fit to be shown. */
+class NoEvents extends Error {
+  /**
+   * @param {string} message
+   * @param {boolean} passing whether asking again later can help
+   */
+  constructor(message, passing) {
+    super(message);
+    this.passing = passing;
+  }
+}
+
+/**
+ * @param {Record<string, string>} question
+ * @param {AbortSignal} signal
+ * @returns {Promise<FleetEvent[]>} rejects with NoEvents, or AbortError
+ */
+async function ask(question, signal) {
+  let response;
+  try {
+    response = await fetch(`api/events?${new URLSearchParams(question)}`, { signal });
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new NoEvents("Past events cannot be reached.", true);
+  }
+  if (response.status >= 500) throw new NoEvents("Past events are away: the database does not answer.", true);
+  if (!response.ok) throw new NoEvents(`Past events were refused (${response.status}).`, false);
+  return (await response.json()).events;
 }

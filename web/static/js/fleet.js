@@ -21,11 +21,13 @@ export class FleetPage {
   /**
    * @param {Store} store
    * @param {Alerts} alerts
+   * @param {import("./events.js").Events} events
    * @param {import("./address.js").View} view
    */
-  constructor(store, alerts, view) {
+  constructor(store, alerts, events, view) {
     this.store = store;
     this.alerts = alerts;
+    this.events = events;
     this.view = view;
     this.list = byId("fleet-rows");
     /** @type {Map<string, FleetRow>} */
@@ -36,6 +38,11 @@ export class FleetPage {
     this.sight = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "200px" });
     this.stopPalette = onPaletteChange(() => this.redrawTraces());
     this.arrange();
+    this.askForEvents();
+  }
+
+  askForEvents() {
+    void this.events.load(null, null);
   }
 
   /** @param {Change} change */

@@ -19,10 +19,12 @@ import { Summary } from "./summary.js";
 export class MachinePage {
   /**
    * @param {Store} store
+   * @param {import("./events.js").Events} events
    * @param {View & {machine: string}} view
    */
-  constructor(store, view) {
+  constructor(store, events, view) {
     this.store = store;
+    this.events = events;
     this.name = view.machine;
     this.range = new Range(() => presentOf(store.machines.get(this.name), store.now()), view.last);
     this.badge = new StateBadge();
@@ -44,6 +46,12 @@ export class MachinePage {
     byId("charts").replaceChildren();
     this.drawRanges(view);
     this.update();
+    this.askForEvents();
+  }
+
+  /** Those of the time that the charts show are marked on them. */
+  askForEvents() {
+    void this.events.load(this.name, this.range.span()[0]);
   }
 
   /** @param {View} view */
@@ -62,13 +70,17 @@ export class MachinePage {
     this.range.last = view.last;
     this.drawRanges(view);
     for (const panel of this.panels.values()) panel.reload();
+    this.askForEvents();
     this.drawCharts(true);
   }
 
   /** @param {import("./contract.js").Frame} frame */
   take(frame) {
     const restarts = this.store.machines.get(this.name)?.restarts ?? 0;
-    if (restarts !== this.restarts) for (const panel of this.panels.values()) panel.restart();
+    if (restarts !== this.restarts) {
+      for (const panel of this.panels.values()) panel.restart();
+      this.askForEvents();
+    }
     this.restarts = restarts;
     for (const panel of this.panels.values()) panel.take(frame);
   }
@@ -131,7 +143,7 @@ export class MachinePage {
     const key = JSON.stringify(spec);
     const known = this.panels.get(key);
     if (known) return known;
-    const panel = new Panel(this.store, this.name, spec, this.range);
+    const panel = new Panel(this.store, this.name, spec, this.range, this.events.happened);
     this.panels.set(key, panel);
     this.sight.observe(panel.element);
     return panel;

@@ -22,7 +22,7 @@ const socketAddress = new URL("ws", document.baseURI);
 socketAddress.protocol = socketAddress.protocol.replace("http", "ws");
 const connection = new Connection(socketAddress.href, store);
 const alerts = new Alerts(alertsChanged);
-const events = new Events(() => store.now());
+const events = new Events(() => store.now(), eventsChanged);
 /** @type {FleetPage | MachinePage | null} */
 let page = null;
 /** @type {View} */
@@ -32,6 +32,10 @@ let generation = 0;
 function alertsChanged() {
   alerts.draw(view.machine, store.now());
   if (page instanceof FleetPage) page.alertsChanged();
+}
+
+function eventsChanged() {
+  if (page instanceof MachinePage) page.drawCharts(true);
 }
 
 /** Draw what the address names. */
@@ -51,13 +55,12 @@ function showView() {
   connection.subscribe(view.machine === null ? null : [view.machine]);
   page = makePage(view);
   alerts.draw(view.machine, store.now());
-  void events.load(view.machine);
 }
 
 /** @param {View} wanted */
 function makePage(wanted) {
-  if (wanted.machine === null) return new FleetPage(store, alerts, wanted);
-  return new MachinePage(store, { ...wanted, machine: wanted.machine });
+  if (wanted.machine === null) return new FleetPage(store, alerts, events, wanted);
+  return new MachinePage(store, events, { ...wanted, machine: wanted.machine });
 }
 
 /** @param {MouseEvent} click */
@@ -78,8 +81,8 @@ store.onChange((change) => {
   if (store.generation !== generation) {
     generation = store.generation;
     void alerts.refresh();
-    void events.load(view.machine);
-  }
+    page?.askForEvents();
+  } else if (change.eventsLost) page?.askForEvents();
   if (change.link) drawStatus(store);
   if (change.events.length) events.add(change.events);
   if (change.events.some((event) => event.kind.startsWith("alert."))) void alerts.refresh();

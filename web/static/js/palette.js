@@ -5,8 +5,9 @@ const SERIES_COLOURS = 8;
 
 /**
  * `series` are for lines, in order; `neutral` for a total over
- * them, `heat` is the full colour of a heat map.
- * @typedef {{series: string[], neutral: string, text: string, grid: string, heat: string}} Palette
+ * them, `heat` is the full colour of a heat map, `surface` what charts lie on, `marks` are for events.
+ * @typedef {{series: string[], neutral: string, text: string, grid: string, heat: string, surface: string,
+ *   marks: Record<import("./markers.js").Look, string>}} Palette
  */
 
 /** @type {Palette | null} */
@@ -51,6 +52,13 @@ function read() {
     text: resolve("ink-soft"),
     grid: resolve("grid"),
     heat: resolve("heat"),
+    surface: resolve("surface"),
+    marks: {
+      info: resolve("ink-soft"),
+      activated: resolve("ink"),
+      warning: resolve("warning"),
+      critical: resolve("critical"),
+    },
   };
   probe.remove();
   return found;

@@ -23,8 +23,9 @@ export class Panel {
    * @param {string} machine
    * @param {ChartSpec} spec
    * @param {import("./range.js").Range} range
+   * @param {import("./happened.js").Happened} happened
    */
-  constructor(store, machine, spec, range) {
+  constructor(store, machine, spec, range, happened) {
     this.store = store;
     this.machine = machine;
     this.spec = spec;
@@ -35,8 +36,10 @@ export class Panel {
     this.asked = false;
     this.keys = "";
     this.timeline = new Timeline(this.interval());
-    const sample = this.firstSeries();
-    this.chart = new Chart(spec, sample?.unit ?? "count", sample?.instance_label ?? "", () => range.span());
+    const { unit = "count", instance_label: noun = "" } = this.firstSeries() ?? {};
+    /** @type {Chart["marks"]["events"]} */
+    const events = (from, to) => happened.within(from, to);
+    this.chart = new Chart(spec, unit, noun, () => range.span(), events);
     this.loading = new AbortController();
     this.retryTimer = 0;
     this.stopPalette = onPaletteChange(() => this.chart.rebuild());

@@ -60,11 +60,11 @@ export class Machine {
 
 /**
  * What changed since the last call: names of machines with new values or facts, whether machines came or went, whether
- * the link or its quality changed, and events that arrived.
- * @typedef {{machines: Set<string>, membership: boolean, link: boolean, events: FleetEvent[]}} Change
+ * the link or its quality changed, events that arrived, and whether more arrived than those.
+ * @typedef {{machines: Set<string>, membership: boolean, link: boolean, events: FleetEvent[], eventsLost: boolean}} Change
  */
 /** @returns {Change} */
-const noChange = () => ({ machines: new Set(), membership: false, link: false, events: [] });
+const noChange = () => ({ machines: new Set(), membership: false, link: false, events: [], eventsLost: false });
 
 /**
  * `attempt` counts from 1 while disconnected; `retryAt` is in milliseconds of Date.now().
@@ -177,8 +177,7 @@ export class Store {
         this.takeTime(message.time);
         break;
       case "event":
-        // Nothing is drawn while the tab is hidden, and only the newest are shown then.
-        this.pending.events = [...this.pending.events, message.event].slice(-KEPT_EVENTS);
+        this.takeEvent(message.event);
         break;
       case "live":
         this.liveFault = message.live ? "" : message.reason || "no reason given";
@@ -186,6 +185,15 @@ export class Store {
         break;
     }
     this.wake();
+  }
+
+  /** Nothing is drawn while the tab is hidden: what is too much to keep is asked for afterwards. @param {FleetEvent} event */
+  takeEvent(event) {
+    const { events } = this.pending;
+    events.push(event);
+    if (events.length <= KEPT_EVENTS) return;
+    events.shift();
+    this.pending.eventsLost = true;
   }
 
   /** @param {import("./contract.js").SnapshotMessage} snapshot */

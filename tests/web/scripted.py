@@ -1,0 +1,50 @@
+"""Pages whose gateway says what a test says: for states that a healthy system is not in."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def scripted_page(browser: Browser | BrowserContext, address: str, *messages: dict[str, object]) -> Page:
+    """A page whose WebSocket says only this."""
+    page = browser.new_page()
+
+    def say_all(socket: WebSocketRoute) -> None:
+        for message in messages:
+            socket.send(json.dumps(message))
+
+    page.route_web_socket("**/ws", say_all)
+    page.goto(address)
+    return page
+
+
+SERIES = {"metric": "cpu.percent", "instance": "", "unit": "percent", "kind": "rate", "instance_label": ""}
+
+
+def snapshot(*machines: dict[str, object], late: float = 0) -> dict[str, object]:
+    """A snapshot whose sender's clock is so many seconds behind, or that was so long on its way."""
+    now = time.time() - late
+    return {"type": "snapshot", "time": now, "live": True, "layouts": {"aa": [SERIES]}, "machines": machines}
+
+
+def machine(state: str, silent_seconds: float = 0, ahead: float = 0) -> dict[str, object]:
+    received = time.time() - silent_seconds
+    seen = {"time": received + ahead, "received": received, "layout": "aa", "values": [12.5]}
+    facts = {"os": HOSTILE, HOSTILE: "x"}
+    hello = {"machine": "odd", "interval_seconds": 5, "agent_version": HOSTILE, "facts": facts}
+    return {"state": state, **hello, **seen}
+
+
+def frames(*readings: tuple[float, float], ahead: float = 0) -> dict[str, object]:
+    """Samples of the odd machine: seconds from now and values."""
+    now = time.time()
+    made = [
+        {"machine": "odd", "time": now + at + ahead, "received": now + at, "layout": "aa", "values": [value]}
+        for at, value in readings
+    ]
+    return {"type": "frames", "frames": made}

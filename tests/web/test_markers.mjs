@@ -1,0 +1,92 @@
+/** markers.js, happened.js: which events a chart marks, where, and what becomes of very many. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Happened, MOST_KEPT } from "../../web/static/js/happened.js";
+import { countText, labelOf, meant, placed, telling } from "../../web/static/js/markers.js";
+
+let ids = 0;
+const event = (time, severity = "info", kind = "machine.new", fields = {}) => ({
+  id: (ids += 1), time, kind, severity, machine: "a", message: `at ${time}`, fields,
+});
+const activated = (time, generation) => event(time, "info", "system.activated", { generation });
+/** Two pixels a second. */
+const marks = (...events) => placed(events, (time) => time * 2);
+
+test("each event has its mark where it happened, from left to right", () => {
+  const found = marks(event(10), event(30, "critical"), event(50, "warning"));
+  assert.deepEqual(found.map(({ x, look }) => [x, look]), [[20, "info"], [60, "critical"], [100, "warning"]]);
+});
+
+test("what would touch is one mark, exactly where the gravest of it happened", () => {
+  const found = marks(event(10), activated(12, "43"), event(13, "critical"), event(14, "warning"), event(30));
+  assert.deepEqual(found.map(({ x, look, events }) => [x, look, events.length]), [[26, "critical", 4], [60, "info", 1]]);
+  assert.deepEqual(found[0].events.map((one) => one.time), [10, 12, 13, 14]);
+});
+
+test("marks never touch, however many events there are, and none is left out", () => {
+  const many = Array.from({ length: 2000 }, (_, at) => event(at / 20, ["info", "warning", "critical"][(at * 7) % 3]));
+  const found = marks(...many);
+  assert.ok(found.length > 10 && found.length <= 200 / 9 + 1);
+  found.slice(1).forEach((mark, at) => assert.ok(mark.x - found[at].x > 9));
+  assert.equal(found.reduce((sum, mark) => sum + mark.events.length, 0), 2000);
+});
+
+test("an activation is labelled with its generation, others with how many they are", () => {
+  const [one] = marks(activated(10, "43"));
+  assert.deepEqual([one.look, one.activated, labelOf(one)], ["activated", true, "43"]);
+  const [two] = marks(activated(10, "43"), activated(11, 44));
+  assert.deepEqual([two.events.length, labelOf(two)], [2, "44"]);
+  assert.equal(labelOf(marks(event(1), event(2))[0]), "×2");
+  assert.equal(labelOf(marks(event(1))[0]), "");
+});
+
+test("a generation that is absent or no number is not written", () => {
+  for (const generation of [undefined, null, "", "<b>1</b>", "12345678", "-1", { a: 1 }, "4\n3"]) {
+    assert.equal(labelOf(marks(activated(1, generation))[0]), "");
+  }
+});
+
+test("an alert that is over is no longer grave, and a severity that is not known is news", () => {
+  assert.equal(marks(event(1, "critical", "alert.resolved"))[0].look, "info");
+  assert.equal(marks(event(1, "<script>"))[0].look, "info");
+  assert.equal(marks(event(1, "warning", "system.activated"))[0].look, "warning");
+});
+
+test("a cursor means the nearest mark, if it is near", () => {
+  const found = marks(event(10), event(20));
+  assert.equal(meant(found, 24), found[0]);
+  assert.equal(meant(found, 36), found[1]);
+  assert.equal(meant(found, 30), null);
+  assert.equal(meant(found, -10), null);
+  assert.equal(meant([], 3), null);
+});
+
+test("of many events those are told that say the most, in the order of their times", () => {
+  const [mark] = marks(event(1), event(2, "warning"), event(3), event(4, "critical"));
+  assert.deepEqual(telling(mark, 3).map((one) => one.time), [1, 2, 4]);
+  assert.deepEqual(telling(mark, 9).length, 4);
+});
+
+test("how many are marked is said in words", () => {
+  assert.deepEqual([0, 1, 2].map(countText), ["", "1 event marked", "2 events marked"]);
+});
+
+test("an event is known once, and one that is told of late lands where it belongs", () => {
+  const happened = new Happened();
+  const [first, second, late] = [event(100), event(300), event(200)];
+  assert.equal(happened.add([second, first]), true);
+  assert.equal(happened.add([{ ...first }]), false);
+  assert.equal(happened.add([first, late]), true);
+  assert.deepEqual(happened.within(100, 300), [first, late, second]);
+  assert.deepEqual(happened.within(100.1, 299.9), [late]);
+  assert.deepEqual(happened.lastTold(), [late, second, first]);
+});
+
+test("of very many events the last that were stored are kept", () => {
+  const happened = new Happened();
+  const many = Array.from({ length: MOST_KEPT + 20 }, (_, at) => event(at));
+  happened.add(many);
+  assert.deepEqual(happened.within(0, Infinity), many.slice(20));
+  happened.clear();
+  assert.deepEqual(happened.lastTold(), []);
+});

@@ -1,0 +1,49 @@
+// @ts-check
+/** The events that a page knows of: past ones that were asked for and those that came live, each once. No DOM. */
+
+/** @typedef {import("./contract.js").FleetEvent} FleetEvent */
+
+/** So many are kept; above, those that were stored first are let go. */
+export const MOST_KEPT = 1000;
+
+export class Happened {
+  constructor() {
+    /** @type {Map<number, FleetEvent>} */
+    this.known = new Map();
+    /** Ascending, however late they were told of. @type {FleetEvent[]} */
+    this.byTime = [];
+  }
+
+  clear() {
+    this.known.clear();
+    this.byTime = [];
+  }
+
+  /**
+   * Returns whether one of them was not known yet.
+   * @param {FleetEvent[]} events
+   */
+  add(events) {
+    const fresh = events.filter((event) => !this.known.has(event.id));
+    if (!fresh.length) return false;
+    for (const event of fresh) this.known.set(event.id, event);
+    const stored = [...this.known.values()].sort((a, b) => a.id - b.id);
+    for (const event of stored.slice(0, -MOST_KEPT)) this.known.delete(event.id);
+    this.byTime = stored.slice(-MOST_KEPT).sort((a, b) => a.time - b.time || a.id - b.id);
+    return true;
+  }
+
+  /** In the order in which they were told of, newest first: one that comes late is not passed by. */
+  lastTold() {
+    return [...this.known.values()].sort((a, b) => b.id - a.id);
+  }
+
+  /**
+   * Those of a time, both ends included, ascending.
+   * @param {number} from seconds since 1970
+   * @param {number} to seconds since 1970
+   */
+  within(from, to) {
+    return this.byTime.filter((event) => event.time >= from && event.time <= to);
+  }
+}
