@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 MACHINE = "this-machine"
+TAGS = ("web", "prod", "rack:4", "eu-west")
 MACHINE_PAGE = f"/?machine={MACHINE}&last=5m"
 DESKTOP = (1440, 900)
 PHONE = (390, 844)

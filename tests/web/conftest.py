@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.web.browsing import DESKTOP, PATIENCE_MS, Open, Scheme, Watched
+from tests.web.browsing import DESKTOP, PATIENCE_MS, TAGS, Open, Scheme, Watched
 from tests.whole_system import WholeSystem, whole_system
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -39,7 +39,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def dashboard_system(browser: Browser, server_directory: Path) -> Iterator[WholeSystem]:
     """The system whose dashboard is looked at; it asks for the browser, so that it is not started for nothing."""
-    with whole_system(server_directory / "web") as running:
+    with whole_system(server_directory / "web", COLLECTOR_TAGS=",".join(TAGS)) as running:
         running.moves_on()
         yield running
 

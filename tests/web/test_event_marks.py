@@ -1,4 +1,4 @@
-"""Events as marks on the charts of a machine, in a real browser."""
+"""Events as marks on the charts of a machine, and its tags, in a real browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from sysmonstm import bus
 from tests.web.browsing import (
     MACHINE,
     MACHINE_PAGE,
+    NARROWEST,
     PATIENCE_MS,
+    TAGS,
     Open,
     Watched,
     coloured_pixels,
@@ -206,4 +208,23 @@ def test_very_many_events_are_bounded_said_so_and_listed_on_demand(
     point_at(page, "cpu", event(50))
     expect(chart.locator(".mark-note .count").first).to_contain_text("events")
     expect(chart.locator(".mark-note p")).to_have_count(6)
+    context.close()
+
+
+def test_tags_are_beside_the_name_a_few_in_the_list_and_all_on_the_page(open_page: Open) -> None:
+    page = open_page()
+    expect(page.locator(f'[data-machine="{MACHINE}"] .tags li')).to_have_text([*TAGS[:2], "+2"])
+    page.get_by_role("link", name=MACHINE).first.click()
+    expect(page.locator("#machine-tags li")).to_have_text(list(TAGS))
+
+
+def test_tags_are_only_text_and_wrap_where_it_is_narrow(browser: Browser, dashboard_system: WholeSystem) -> None:
+    tags = [HOSTILE, *(f"a-rather-long-tag-{number}={'x' * 45}" for number in range(12))]
+    context = browser.new_context(viewport={"width": NARROWEST[0], "height": NARROWEST[1]})
+    for address, shown in (("/?machine=odd", "#machine-tags"), ("/", "[data-machine=odd] .tags")):
+        said = snapshot(machine("up") | {"tags": tags})
+        page = scripted_page(context, dashboard_system.url + address, said)
+        expect(page.locator(f"{shown} li").first).to_have_text(HOSTILE)
+        assert page.locator("#content img").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") == NARROWEST[0]
     context.close()

@@ -183,6 +183,15 @@ test("it is stale while the link is down or there is no live data, and says when
   assert.equal(store.generation, 2);
 });
 
+test("a machine has its tags, and none if the gateway does not say", () => {
+  const { store } = makeStore();
+  store.receive(snapshot({ ...entry("a"), tags: ["web", "prod"] }, entry("b")));
+  assert.deepEqual(store.machines.get("a").tags, ["web", "prod"]);
+  assert.deepEqual(store.machines.get("b").tags, []);
+  store.receive({ type: "machine", ...entry("a"), tags: [] });
+  assert.deepEqual(store.machines.get("a").tags, []);
+});
+
 test("events that are too many for one drawing are told to be lost, the newest are there", () => {
   const { store, changes, flush } = makeStore();
   const tell = (id) => store.receive({ type: "event", event: { id } });

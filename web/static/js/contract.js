@@ -6,7 +6,7 @@
  *
  * @typedef {{metric: string, instance: string, unit: string, kind: string, instance_label: string}} Series
  * @typedef {"up" | "silent" | "waiting"} MachineState
- * @typedef {{machine: string, state: MachineState, interval_seconds: number, agent_version: string,
+ * @typedef {{machine: string, state: MachineState, interval_seconds: number, agent_version: string, tags?: string[],
  *   facts: Record<string, string>, time: number | null, received?: number | null, layout: string | null,
  *   values: (number | null)[] | null}} MachineEntry
  * @typedef {{machine: string, time: number, received?: number | null, layout: string,

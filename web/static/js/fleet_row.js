@@ -8,11 +8,13 @@ import { Meter } from "./meter.js";
 import { TRACE_SAMPLES } from "./ring.js";
 import { drawSparkline } from "./sparkline.js";
 import { StateBadge } from "./state_badge.js";
+import { Tags } from "./tags.js";
 import { duration, format } from "./units.js";
 
 /** @typedef {import("./store.js").Machine} Machine */
 
 export const COLUMNS = ["Machine", "CPU", "Memory", "Fullest disk", "Network", "Load", "Uptime"];
+const MOST_TAGS = 3;
 /** Sparklines of quiet machines stay low. */
 const TRAFFIC_TOP = 100 * 1024;
 
@@ -30,6 +32,7 @@ export class FleetRow {
     /** Not to be filled before this, in milliseconds of Date.now(): asked already, or without an answer just now. */
     this.fillAfter = 0;
     this.badge = new StateBadge();
+    this.tags = new Tags(element("ul", { class: "tags", "aria-label": "Tags", hidden: "" }), MOST_TAGS);
     this.cpu = element("b", {});
     this.cpuSpark = element("canvas", { class: "spark", "aria-hidden": "true" });
     this.memory = element("b", {});
@@ -56,7 +59,7 @@ export class FleetRow {
       element("span", {}, arrow("↑", "sent "), this.sent),
     );
     const contents = [
-      [this.link, this.badge.element],
+      [this.link, this.badge.element, this.tags.element],
       [this.cpuSpark, this.cpu],
       [this.memoryMeter.element, this.memory],
       [this.diskMeter.element, this.disk, this.diskMount],
@@ -86,6 +89,7 @@ export class FleetRow {
     this.dirty = false;
     setAttribute(this.element, "data-state", machine.state);
     this.badge.update(machine, now);
+    this.tags.update(machine.tags);
     setText(this.cpu, format(single(machine, "cpu.percent"), "percent"));
     const memory = single(machine, "memory.percent");
     setText(this.memory, format(memory, "percent"));

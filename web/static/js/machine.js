@@ -11,6 +11,7 @@ import { ProbeHealth } from "./probes.js";
 import { Range } from "./range.js";
 import { StateBadge } from "./state_badge.js";
 import { Summary } from "./summary.js";
+import { Tags } from "./tags.js";
 
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./store.js").Change} Change */
@@ -28,6 +29,8 @@ export class MachinePage {
     this.name = view.machine;
     this.range = new Range(() => presentOf(store.machines.get(this.name), store.now()), view.last);
     this.badge = new StateBadge();
+    this.tags = new Tags(byId("machine-tags"), Infinity);
+    this.tags.update([]);
     this.summary = new Summary(byId("machine-figures"));
     byId("probe-list").replaceChildren();
     this.probes = new ProbeHealth(byId("probe-list"));
@@ -100,6 +103,7 @@ export class MachinePage {
     show(byId("machine-body"), Boolean(machine));
     if (!machine) return;
     this.badge.update(machine, this.store.now());
+    this.tags.update(machine.tags);
     setText(byId("machine-clock"), clockText(machine));
     show(byId("machine-clock"), clockText(machine) !== "");
     this.summary.update(machine);

@@ -43,6 +43,8 @@ export class Machine {
     this.agentVersion = "";
     /** @type {Record<string, string>} */
     this.facts = {};
+    /** @type {string[]} */
+    this.tags = [];
     /** @type {number | null} */
     this.time = null;
     /** When the hub got that sample, by its own clock. @type {number | null} */
@@ -258,6 +260,8 @@ export class Store {
     machine.interval = entry.interval_seconds;
     machine.agentVersion = entry.agent_version;
     machine.facts = entry.facts;
+    // A gateway of another version may not know them.
+    machine.tags = entry.tags ?? [];
     if (entry.time !== null && entry.layout !== null && entry.values !== null) {
       const { time, received, layout, values } = entry;
       this.takeFrame({ machine: entry.machine, time, received, layout, values });
