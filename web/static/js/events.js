@@ -27,13 +27,15 @@ export class Events {
     this.asking = new AbortController();
     this.retryTimer = 0;
     this.mostShown = MOST_SHOWN;
+    /** Whether the time that is shown has more events than were asked for. */
+    this.cut = false;
     byId("events-more").addEventListener("click", () => this.unfold());
   }
 
   /**
-   * Ask anew for the last events of a machine, or of all, and for those of a time.
+   * Ask anew for the last events of a machine and for those of the time that its charts show, or for the last of all.
    * @param {string | null} machine
-   * @param {number | null} from seconds since 1970; null asks for the last ones only
+   * @param {number} from seconds since 1970: where the charts of the machine begin
    */
   async load(machine, from) {
     this.asking.abort();
@@ -42,15 +44,9 @@ export class Events {
     if (machine !== this.machine) this.begin(machine);
     const { signal } = this.asking;
     this.draw("");
-    /** @type {Record<string, string>} */
-    const about = machine === null ? {} : { machine };
-    const questions = [{ ...about, limit: String(MOST_SHOWN) }];
-    if (from !== null) questions.push({ ...about, limit: String(MOST_ASKED), from: Math.max(0, from).toFixed(3) });
     try {
-      const answers = await Promise.all(questions.map((question) => ask(question, signal)));
-      const [, ranged] = answers;
-      show(byId("events-cut"), ranged?.length === MOST_ASKED);
-      setText(byId("events-cut"), `Of the time shown, only the last ${MOST_ASKED} events are marked on the charts.`);
+      const answers = await Promise.all(questions(machine, from).map((question) => ask(question, signal)));
+      this.cut = answers.some((events) => events.length === MOST_ASKED);
       this.take(answers.flat(), "Nothing has happened yet.");
     } catch (error) {
       if (signal.aborted) return;
@@ -66,7 +62,7 @@ export class Events {
     this.machine = machine;
     this.happened.clear();
     this.mostShown = MOST_SHOWN;
-    show(byId("events-cut"), false);
+    this.cut = false;
   }
 
   /** @param {FleetEvent[]} events as they arrived */
@@ -100,6 +96,7 @@ export class Events {
     const more = this.machine === null ? 0 : known.length - this.mostShown;
     setText(byId("events-more"), `and ${more} more`);
     show(byId("events-more"), more > 0);
+    show(byId("events-cut"), this.cut || (this.machine !== null && this.happened.dropped));
     setText(byId("events-none"), nothing);
     show(byId("events-none"), known.length === 0 && nothing !== "");
   }
@@ -122,6 +119,20 @@ export class Events {
     if (event.machine === null || this.machine !== null) return [event.message];
     return withLink(event.message, event.machine);
   }
+}
+
+/**
+ * A range, even of all times, has what happened last; without one it is what was told of last.
+ * @param {string | null} machine
+ * @param {number} from seconds since 1970
+ * @returns {Record<string, string>[]}
+ */
+function questions(machine, from) {
+  if (machine === null) return [{ limit: String(MOST_SHOWN) }];
+  return [
+    { machine, from: "0", limit: String(MOST_SHOWN) },
+    { machine, from: Math.max(0, from).toFixed(3), limit: String(MOST_ASKED) },
+  ];
 }
 
 /** The gateway did not answer with events. The message is fit to be shown. */

@@ -42,7 +42,7 @@ export class FleetPage {
   }
 
   askForEvents() {
-    void this.events.load(null, null);
+    void this.events.load(null, 0);
   }
 
   /** @param {Change} change */

@@ -12,10 +12,13 @@ export class Happened {
     this.known = new Map();
     /** Ascending, however late they were told of. @type {FleetEvent[]} */
     this.byTime = [];
+    /** Whether some were let go. */
+    this.dropped = false;
   }
 
   clear() {
     this.known.clear();
+    this.dropped = false;
     this.byTime = [];
   }
 
@@ -27,6 +30,7 @@ export class Happened {
     const fresh = events.filter((event) => !this.known.has(event.id));
     if (!fresh.length) return false;
     for (const event of fresh) this.known.set(event.id, event);
+    this.dropped ||= this.known.size > MOST_KEPT;
     const stored = [...this.known.values()].sort((a, b) => a.id - b.id);
     for (const event of stored.slice(0, -MOST_KEPT)) this.known.delete(event.id);
     this.byTime = stored.slice(-MOST_KEPT).sort((a, b) => a.time - b.time || a.id - b.id);

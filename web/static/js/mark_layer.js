@@ -35,7 +35,7 @@ export class MarkLayer {
    */
   draw(plot, span) {
     const events = this.events(...span);
-    this.marks = placed(events, (time) => plot.valToPos(time, "x"));
+    this.marks = placed(events, (time) => plot.valToPos(time, "x"), plot.over.clientWidth);
     drawMarks(plot, this.marks);
     const figure = plot.root.closest("figure");
     if (figure) setAttribute(figure, "data-marked", String(events.length));

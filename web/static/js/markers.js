@@ -17,8 +17,11 @@ const ACTIVATED = "system.activated";
 const RESOLVED = "alert.resolved";
 /** @type {Look[]} */
 const BY_GRAVITY = ["info", "activated", "warning", "critical"];
-/** Marks that lie no further apart are one. */
+/** Marks that lie no further apart are one, always; and where there are many. */
 const MERGED_PX = 9;
+const WIDEST_MERGED_PX = 36;
+/** A mark has so much room on average, or there are many. */
+const ROOM_PX = 24;
 /** How far from a mark the cursor still means it. */
 const NEAR_PX = 7;
 
@@ -36,23 +39,56 @@ export function lookOf(event) {
 const gravity = (event) => BY_GRAVITY.indexOf(lookOf(event));
 
 /**
- * The gravest lie exactly where they happened; what lies close to one is counted with it.
+ * The gravest lie exactly where they happened; what lies close to one is counted with it, from further away where the
+ * chart would be fenced in. An activation that does not touch another mark always keeps its own.
  * @param {FleetEvent[]} events ascending by time
  * @param {(time: number) => number} place of a time, in pixels
+ * @param {number} width of the plot in pixels
  * @returns {Mark[]} from left to right
  */
-export function placed(events, place) {
-  /** At most one in each stretch of this width. @type {Map<number, {x: number, events: FleetEvent[]}>} */
-  const groups = new Map();
-  for (const event of [...events].sort((a, b) => gravity(b) - gravity(a))) {
-    const x = place(event.time);
-    const stretch = Math.floor(x / MERGED_PX);
-    const around = [stretch, stretch - 1, stretch + 1].map((one) => groups.get(one));
-    const touched = around.find((group) => group && Math.abs(group.x - x) <= MERGED_PX);
-    if (touched) touched.events.push(event);
-    else groups.set(stretch, { x, events: [event] });
+export function placed(events, place, width) {
+  const gravest = [...events].sort((a, b) => gravity(b) - gravity(a)).map((event) => ({ x: place(event.time), event }));
+  let near = MERGED_PX;
+  let groups = grouped(gravest, near);
+  while (near < WIDEST_MERGED_PX && groups.length > width / ROOM_PX) {
+    near *= 2;
+    groups = grouped(gravest, near);
   }
-  return [...groups.values()].sort((a, b) => a.x - b.x).map(({ x, events: some }) => markOf(x, some));
+  return groups.sort((a, b) => a.x - b.x).map(({ x, events: some }) => markOf(x, some));
+}
+
+/**
+ * @param {{x: number, event: FleetEvent}[]} gravest the gravest first
+ * @param {number} near in pixels
+ */
+function grouped(gravest, near) {
+  /** @type {{x: number, events: FleetEvent[]}[]} */
+  const groups = [];
+  for (const { x, event } of gravest) {
+    const reach = event.kind === ACTIVATED ? MERGED_PX : near;
+    const touched = nearest(groups, x, reach);
+    if (touched) touched.events.push(event);
+    else groups.push({ x, events: [event] });
+  }
+  return groups;
+}
+
+/**
+ * @template {{x: number}} T
+ * @param {T[]} all
+ * @param {number} x
+ * @param {number} reach
+ * @returns {T | null}
+ */
+function nearest(all, x, reach) {
+  let found = null;
+  let distance = reach;
+  for (const one of all) {
+    if (Math.abs(one.x - x) > distance) continue;
+    found = one;
+    distance = Math.abs(one.x - x);
+  }
+  return found;
 }
 
 /**
@@ -92,13 +128,7 @@ export function labelOf(mark) {
  * @returns {Mark | null}
  */
 export function meant(marks, x) {
-  if (x < 0) return null;
-  /** @type {Mark | null} */
-  let nearest = null;
-  for (const mark of marks) {
-    if (Math.abs(mark.x - x) < Math.abs((nearest?.x ?? Infinity) - x)) nearest = mark;
-  }
-  return nearest && Math.abs(nearest.x - x) <= NEAR_PX ? nearest : null;
+  return x < 0 ? null : nearest(marks, x, NEAR_PX);
 }
 
 /**
