@@ -30,12 +30,12 @@ from sysmonstm.ctl.doctor.credentials import Secret
 from sysmonstm.ctl.doctor.disk import GIB, MIB, Room
 from sysmonstm.ctl.doctor.finding import Finding, Verdict, fail, ok, unseen, warn
 from sysmonstm.ctl.doctor.hub import Reached
-from sysmonstm.ctl.doctor.place import scripts
 from sysmonstm.ctl.doctor.report import lines, status
 from sysmonstm.ctl.doctor.sockets import Socket
 from sysmonstm.ctl.doctor.spool import Spool
 from sysmonstm.ctl.doctor.units import Unit
 from sysmonstm.listen import Address
+from sysmonstm.resources import commands
 from tests.ctl.judging import FAIL, OK, UNSEEN, WARN, judged
 
 SHOWN = """\
@@ -279,7 +279,7 @@ def test_versions() -> None:
 
 
 def test_where_the_services_are_started_from(tmp_path: Path) -> None:
-    assert versions.judge_place("alertd", str(scripts() / "sysmon-alertd")) is None
+    assert versions.judge_place("alertd", str(commands() / "sysmon-alertd")) is None
     assert versions.judge_place("alertd", "") is None
     (other := tmp_path / "sysmon-alertd").touch()
     elsewhere = versions.judge_place("alertd", str(other))

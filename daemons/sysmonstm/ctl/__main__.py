@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from sysmonstm.config import UserError, die
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("up", help="run everything on this machine until Ctrl-C")
     run.add_argument("--state", type=Path, metavar="DIR", help="where data and logs are kept (or $SYSMON_STATE_DIR)")
     run.add_argument("--verbose", action="store_true", help="the daemons' log lines to the terminal, not to files")
-    run.set_defaults(run=lambda asked: up(_state(asked), asked.verbose, os.environ))
+    run.set_defaults(run=_up)
 
     url = f"the dashboard's address (or $SYSMON_URL; {DEFAULT_URL})"
     table = commands.add_parser("machines", help="print a table of the machines")
@@ -90,7 +91,19 @@ def _url(arguments: argparse.Namespace) -> str | None:
     return arguments.url or os.environ.get("SYSMON_URL")
 
 
+def _check_whole() -> None:
+    """UserError where only the collector is installed, as on NixOS on machines that are no hub."""
+    if find_spec("sysmonstm.aggregatord") is None:
+        raise UserError("this machine has the collector alone; say it on the hub, or install all of sysmonstm here")
+
+
+def _up(arguments: argparse.Namespace) -> None:
+    _check_whole()
+    up(_state(arguments), arguments.verbose, os.environ)
+
+
 def _forget(arguments: argparse.Namespace) -> None:
+    _check_whole()
     # Only this needs psycopg, which takes a while to load.
     from sysmonstm.ctl.forget import database_url, forget
 
@@ -98,7 +111,7 @@ def _forget(arguments: argparse.Namespace) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> None:
-    # Only this needs a client of Redis, which takes a while to load.
+    # Its many checks take a while to load.
     from sysmonstm.ctl.doctor.report import doctor
 
     sys.exit(doctor(_state(arguments), _url(arguments), arguments.json))

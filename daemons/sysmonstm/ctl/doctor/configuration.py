@@ -8,7 +8,8 @@ from pathlib import Path
 from sysmonstm.ctl.doctor import asking
 from sysmonstm.ctl.doctor.asking import Said
 from sysmonstm.ctl.doctor.finding import Finding, Verdict, fail, ok, unseen
-from sysmonstm.ctl.doctor.place import Daemon, Place, scripts
+from sysmonstm.ctl.doctor.place import Daemon, Place
+from sysmonstm.resources import commands
 
 
 def check(place: Place) -> list[Finding]:
@@ -19,7 +20,7 @@ def check(place: Place) -> list[Finding]:
 
 
 def _asked(place: Place, daemon: Daemon) -> Finding:
-    executable = scripts() / f"sysmon-{daemon.name}"
+    executable = commands() / f"sysmon-{daemon.name}"
     if not place.by_systemd:
         if daemon.environ is None:
             return unseen(f"what {daemon.name} was told may not be read")

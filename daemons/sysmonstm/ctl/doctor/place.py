@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,6 +13,7 @@ from sysmonstm.config import SECRET, SHARED
 from sysmonstm.ctl.doctor import asking, units
 from sysmonstm.ctl.doctor.units import Unit
 from sysmonstm.listen import parse_address
+from sysmonstm.resources import commands
 from sysmonstm.toml_text import TomlError
 
 DAEMONS = ("aggregatord", "gatewayd", "alertd", "collectord")
@@ -95,15 +95,10 @@ class Place:
         return value if isinstance(value, str) else ""
 
 
-def scripts() -> Path:
-    """Where this installation's executables are."""
-    return Path(sysconfig.get_path("scripts"))
-
-
 @lru_cache(maxsize=len(DAEMONS))
 def defaults(name: str) -> Mapping[str, object]:
     """A daemon's settings as they are unless told otherwise, as it prints them itself."""
-    said = asking.command([scripts() / f"sysmon-{name}", "--print-config"])
+    said = asking.command([commands() / f"sysmon-{name}", "--print-config"])
     if said is None or not said.succeeded:
         return {}
     settings = [line[1:] for line in said.output.splitlines() if line.startswith("#") and not line.startswith("# ")]

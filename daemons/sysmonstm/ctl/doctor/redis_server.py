@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from redis import Redis
-from redis.exceptions import AuthenticationError, RedisError
-
 from sysmonstm.ctl.doctor.finding import Finding, fail, ok, unseen, warn
 from sysmonstm.ctl.doctor.place import Place
 
@@ -27,6 +24,14 @@ def check(place: Place) -> list[Finding]:
     address = place.text(user, "redis_url")
     if not address:
         return [unseen("where Redis is could not be found out", "ask again as root: sudo sysmonctl doctor")]
+    return _asked(address, place)
+
+
+def _asked(address: str, place: Place) -> list[Finding]:
+    # A machine that only sends may have no client of Redis installed.
+    from redis import Redis
+    from redis.exceptions import AuthenticationError, RedisError
+
     try:
         with Redis.from_url(address, socket_timeout=SECONDS, socket_connect_timeout=SECONDS) as client:
             client.ping()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sysmonstm.ctl.doctor import asking
 from sysmonstm.ctl.doctor.finding import Finding, fail, ok, unseen, warn
-from sysmonstm.ctl.doctor.place import PROC, Daemon, Place, scripts
+from sysmonstm.ctl.doctor.place import PROC, Daemon, Place
+from sysmonstm.resources import commands
 
 PACKAGE = "sysmonstm"
 RESTART = "systemctl restart sysmon.target"
@@ -35,8 +36,8 @@ def judge_place(daemon: str, path: str) -> Finding | None:
         return None
     if not Path(path).exists():
         return fail(f"systemd would start {daemon} from {path}, which is not there", "sysmonctl install --role …")
-    if Path(path).parent.resolve() != scripts().resolve():
-        sentence = f"systemd starts {daemon} from {Path(path).parent}, and this is sysmonctl of {scripts()}"
+    if Path(path).parent.resolve() != commands().resolve():
+        sentence = f"systemd starts {daemon} from {Path(path).parent}, and this is sysmonctl of {commands()}"
         return warn(sentence, f"{Path(path).parent}/sysmonctl doctor")
     return None
 

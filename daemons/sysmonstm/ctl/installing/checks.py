@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from pathlib import Path
 
 import sysmonstm
 from sysmonstm.config import UserError
 from sysmonstm.ctl.installing.units import Place
-from sysmonstm.resources import resource
+from sysmonstm.resources import commands, resource
 
 # Hidden from the daemons, or replaced by others of their own: ProtectHome=, PrivateTmp=.
 HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"), Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - told apart
@@ -21,7 +20,7 @@ ELSEWHERE = (
 
 def this_installation() -> Place:
     """Where the running package is; UserError if its executables are not there."""
-    scripts = Path(sysconfig.get_path("scripts"))
+    scripts = commands()
     if not (scripts / "sysmon-collectord").is_file():
         raise UserError(f"{scripts} has no sysmon-collectord; {ELSEWHERE}")
     return Place(scripts, resource("README.md"))

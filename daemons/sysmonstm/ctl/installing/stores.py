@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sysmonstm.config import UserError
 from sysmonstm.ctl.installing.steps import Steps, run
+from sysmonstm.resources import resource
 
 DATABASE = "sysmon"
 OWNER, READER, ALERTS = ACCOUNTS = ("sysmon-aggregatord", "sysmon-gatewayd", "sysmon-alertd")
@@ -20,25 +21,20 @@ REDIS = ("127.0.0.1", 6379)
 SECONDS = 2.0
 NSSWITCH = Path("/etc/nsswitch.conf")
 
+_PSQL = (
+    *("runuser", "-u", "postgres", "--"),
+    *("psql", "--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--set=ON_ERROR_STOP=1"),
+)
 _PEER = """
 SELECT count(*) FROM pg_hba_file_rules WHERE type = 'local' AND auth_method = 'peer' AND 'all' = ANY (user_name)
     AND ('all' = ANY (database) OR :'database' = ANY (database))"""
 _OTHERS = "SELECT count(*) FROM pg_database WHERE NOT datistemplate AND datname NOT IN ('postgres', :'database')"
 _ROLE = "SELECT 1 FROM pg_roles WHERE rolname = :'account'"
-_MAKE_ROLE = 'CREATE ROLE :"account" LOGIN'
-_READ = 'GRANT pg_read_all_data TO :"account"'
 _DATABASE_OWNER = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :'database'"
-_MAKE_DATABASE = """CREATE DATABASE :"database" OWNER :"owner" ENCODING 'UTF8' TEMPLATE template0"""
 _RIGHTS = """
 SELECT count(*) FROM pg_default_acl, aclexplode(defaclacl) AS given
 WHERE pg_get_userbyid(defaclrole) = :'owner' AND pg_get_userbyid(given.grantee) = :'alerts'
     AND given.privilege_type = 'INSERT'"""
-_GRANT = """
-ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public
-    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO :"alerts";
-ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public GRANT USAGE ON SEQUENCES TO :"alerts";
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO :"alerts";
-GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO :"alerts";"""
 
 
 def check_stores(redis: bool, postgres: bool) -> None:
@@ -109,19 +105,22 @@ def check_database() -> None:
 
 
 def put_database(steps: Steps) -> None:
-    """Make the roles, the database and their rights where they are not there yet."""
-    for account in ACCOUNTS:
-        if not _ask(_ROLE, account=account):
-            make = f"{_MAKE_ROLE};{_READ}" if account == READER else _MAKE_ROLE
-            steps.take(f"make the PostgreSQL role {account}", partial(_ask, make, account=account))
-    is_new = not _ask(_DATABASE_OWNER)
-    if is_new:
+    """Make the roles, the database and their rights, unless all of them are there."""
+    missing = _missing()
+    if not missing:
+        return
+    if f"the database {DATABASE}" in missing:
         _put_timescaledb(steps)
-        steps.take(f"make the PostgreSQL database {DATABASE}", partial(_ask, _MAKE_DATABASE))
-        if _preloaded():
-            steps.take(f"add TimescaleDB to {DATABASE}", partial(_ask, "CREATE EXTENSION timescaledb", DATABASE))
-    if is_new or _ask(_RIGHTS, DATABASE) == "0":
-        steps.take(f"let {ALERTS} write into {DATABASE}", partial(_ask, _GRANT, DATABASE))
+    steps.take(f"make in PostgreSQL: {', '.join(missing)}", lambda: _psql(resource("sql") / "database.sql"))
+
+
+def _missing() -> list[str]:
+    """What is not there, for people."""
+    roles = [f"the role {account}" for account in ACCOUNTS if not _ask(_ROLE, account=account)]
+    if not _ask(_DATABASE_OWNER):
+        return [*roles, f"the database {DATABASE}"]
+    rights = [f"the rights of {ALERTS}"] if _ask(_RIGHTS, DATABASE) == "0" else []
+    return [*roles, *rights]
 
 
 def _put_timescaledb(steps: Steps) -> None:
@@ -161,9 +160,13 @@ def _preloaded() -> bool:
 def _ask(sql: str, database: str = "postgres", account: str = "") -> str:
     """The one value that a question has, empty if it has none. Asked as PostgreSQL's own account."""
     names = {"database": DATABASE, "owner": OWNER, "alerts": ALERTS, "account": account}
-    psql = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--set=ON_ERROR_STOP=1"]
     variables = [f"--set={name}={value}" for name, value in names.items()]
-    return run(["runuser", "-u", "postgres", "--", *psql, *variables, f"--dbname={database}"], stdin=sql).strip()
+    return run([*_PSQL, *variables, f"--dbname={database}"], stdin=sql).strip()
+
+
+def _psql(file: Path) -> None:
+    # Read here: PostgreSQL's account may not be able to.
+    run([*_PSQL, "--dbname=postgres"], stdin=file.read_text())
 
 
 def _timescaledb_packages() -> list[str]:
