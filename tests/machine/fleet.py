@@ -52,7 +52,7 @@ class Account:
         return self.frames == self.settled and not self.lost and not self.rejected
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     """HTTP over a unix socket, which reaches into a machine without its network."""
 
     def __init__(self, path: Path, timeout: float) -> None:
@@ -77,7 +77,7 @@ class Fleet:
 
     def get(self, path: str, timeout: float = 30) -> Any:
         """What the gateway answers, as JSON."""
-        connection = _UnixConnection(self.hub.path("/run/sysmon/gatewayd.sock"), timeout)
+        connection = UnixConnection(self.hub.path("/run/sysmon/gatewayd.sock"), timeout)
         with contextlib.closing(connection):
             connection.request("GET", path)
             return json.load(connection.getresponse())

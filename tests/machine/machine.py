@@ -73,12 +73,16 @@ class Machine:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
+    def link(self, path: str, target: str) -> None:
+        """Put a symbolic link into the tree; only while the machine is off."""
+        file = self._directory / "upper" / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.symlink_to(target)
+
     def mask(self, *units: str) -> None:
         """Units that this machine does not have; only while it is off."""
-        folder = self._directory / "upper/etc/systemd/system"
-        folder.mkdir(parents=True, exist_ok=True)
         for unit in units:
-            (folder / unit).symlink_to("/dev/null")
+            self.link(f"/etc/systemd/system/{unit}", "/dev/null")
 
     def start(self) -> None:
         """Switch it on. It is alone in its mount namespace, so that nothing stays mounted after it."""
@@ -98,7 +102,9 @@ class Machine:
     def wait_until_booted(self) -> None:
         """Wait until every job of the boot is done; what is-system-running says then is another question."""
         self.leader = eventually(f"{self.name} has a first process", self._find_leader)
-        eventually(f"{self.name} has booted", lambda: self.state() not in ("", "initializing", "starting"))
+        # Offline: its first process is not systemd yet.
+        under_way = ("", "offline", "initializing", "starting")
+        eventually(f"{self.name} has booted", lambda: self.state() not in under_way)
 
     def _find_leader(self) -> int | None:
         assert self._process.poll() is None, f"{self.name} did not boot: {self._console.read_text()}"

@@ -76,12 +76,17 @@ def make_layer(directory: Path) -> None:
         (directory / name).mkdir(parents=True)
 
 
+def bare() -> str:
+    """The layers of a machine that has what the project needs, and not the project."""
+    return os.environ[LAYERS]
+
+
 def installed(directory: Path, wheel: Path) -> str:
     """The layers with the wheel in their environment.
 
     What is mounted for it is seen by its own processes alone, and goes with them.
     """
-    layers = os.environ[LAYERS]
+    layers = bare()
     make_layer(directory)
     command = ["unshare", "--mount", "--propagation", "private", "sh", "-eu", "-c", _INSTALL, "sh"]
     subprocess.run([*command, directory, layers, wheel, ENVIRONMENT], check=True, timeout=300)

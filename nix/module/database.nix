@@ -1,0 +1,92 @@
+# services.sysmonstm.database: where history is kept. A PostgreSQL of this machine knows the daemons by their accounts.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+
+let
+  cfg = config.services.sysmonstm;
+  own = cfg.database;
+  postgresql = config.services.postgresql;
+  options = import ./types.nix { inherit lib pkgs; };
+  stores = import ./stores.nix { inherit config lib; };
+
+  address =
+    daemon:
+    "host=/run/postgresql user=sysmon-${daemon} dbname=sysmon"
+    + lib.optionalString (
+      postgresql.settings.port != 5432
+    ) " port=${toString postgresql.settings.port}";
+
+  toldOf = daemon: { timescale_url = lib.mkDefault (address daemon); };
+in
+{
+  options.services.sysmonstm.database = {
+    createLocally = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      description = ''
+        Whether to make a PostgreSQL with TimescaleDB on this machine, and a database `sysmon` in it. The daemons reach it
+        by its socket and are known by their accounts; there is no password.
+      '';
+    };
+
+    timescaledb = lib.mkOption {
+      type = lib.types.functionTo lib.types.package;
+      default = extensions: extensions.timescaledb-apache;
+      defaultText = lib.literalExpression "extensions: extensions.timescaledb-apache";
+      example = lib.literalExpression "extensions: extensions.timescaledb";
+      description = ''
+        The TimescaleDB of a PostgreSQL that is made here. The Apache edition is free and has all that is needed; the other
+        one, which is unfree, also compresses old samples.
+      '';
+    };
+
+    urlFile = options.secretFile "/run/secrets/sysmonstm-database" ''
+      A file with the address of another PostgreSQL, such as
+      `postgresql://monitor:PASSWORD@db.example.org:5432/monitor`.'';
+  };
+
+  config = lib.mkMerge [
+    {
+      assertions = [
+        (stores.oneOf "database")
+      ]
+      ++ lib.concatMap (
+        part:
+        stores.assertions {
+          inherit part;
+          setting = "timescale_url";
+          store = "database";
+        }
+      ) stores.users;
+    }
+
+    (lib.mkIf own.createLocally {
+      services.sysmonstm = {
+        aggregator.settings = toldOf "aggregatord";
+        gateway.settings = toldOf "gatewayd";
+        alerts.settings = toldOf "alertd";
+      };
+
+      services.postgresql = {
+        enable = true;
+        extensions = extensions: [ (own.timescaledb extensions) ];
+        settings.shared_preload_libraries = [ "timescaledb" ];
+      };
+
+      # It makes the roles, the database and their rights, and exchanges an old TimescaleDB for a new one.
+      systemd.services.postgresql-setup.serviceConfig.ExecStartPost = [
+        "${lib.getExe' postgresql.finalPackage "psql"} --no-psqlrc --quiet --dbname=postgres --file=${cfg.package}/share/sysmonstm/sql/database.sql"
+      ];
+
+      systemd.services.sysmon-aggregatord = lib.mkIf cfg.aggregator.enable {
+        after = [ "postgresql.target" ];
+      };
+      systemd.services.sysmon-gatewayd = lib.mkIf cfg.gateway.enable { after = [ "postgresql.target" ]; };
+      systemd.services.sysmon-alertd = lib.mkIf cfg.alerts.enable { after = [ "postgresql.target" ]; };
+    })
+  ];
+}
