@@ -173,3 +173,31 @@ def _write_stores(machine: Machine, scenario: rendering.Scenario) -> None:
         values = {"user": server["user"], "socket": server["unixSocket"], "mode": server["unixSocketPerm"]}
         machine.write(f"/etc/systemd/system/redis-{name}.service", _REDIS.format(**values))
         machine.link(f"/etc/systemd/system/multi-user.target.wants/redis-{name}.service", f"../redis-{name}.service")
+
+
+def add_system(machine: Machine, name: str, revision: str) -> str:
+    """Put a system of NixOS into the store, with a kernel of its own, as a collector reads it: its path."""
+    path = f"/nix/store/{'0' * 32}-nixos-system-{machine.name}-{name}"
+    machine.write(f"{path}/nixos-version", name)
+    machine.write(f"{path}/etc/sysmonstm/configuration-revision", f"{revision}\n")
+    for part in ("kernel", "initrd", "kernel-modules"):
+        target = f"/nix/store/{'1' * 32}-{part}-{name}/file"
+        machine.write(target, "")
+        machine.link(f"{path}/{part}", target)
+    return path
+
+
+def boot_into(machine: Machine, system: str) -> None:
+    """Have the machine boot a system that is its generation 1."""
+    machine.link("/nix/var/nix/profiles/system-1-link", system)
+    machine.link("/nix/var/nix/profiles/system", "system-1-link")
+    links = "".join(f"L+ /run/{name}-system - - - - {system}\n" for name in ("booted", "current"))
+    machine.write("/etc/tmpfiles.d/00-system.conf", links)
+
+
+SWITCH = """
+ln --symbolic --no-dereference --force "$1" /nix/var/nix/profiles/system-2-link
+ln --symbolic --no-dereference --force system-2-link /nix/var/nix/profiles/system
+ln --symbolic --no-dereference --force "$1" /run/current-system
+"""
+"""What `nixos-rebuild switch` does to the links, for sh: generation 2 is the system $1."""

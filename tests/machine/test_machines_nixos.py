@@ -13,7 +13,7 @@ import pytest
 
 from tests.machine.fleet import DAEMONS, Fleet, UnixConnection
 from tests.machine.machine import Machine, eventually
-from tests.machine.nixos import nixos, package_of
+from tests.machine.nixos import SWITCH, add_system, boot_into, nixos, package_of
 from tests.machine.processes import main_pid, owner
 from tests.nix.recording import recorded
 
@@ -28,10 +28,11 @@ OF_THE_HOST = {"clock", "disk"}
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A hub and a machine that sends to it, both booted."""
+    """A hub and a machine that sends to it, both booted, the machine into the first of two systems of NixOS."""
 
     hub: Machine
     watched: Machine
+    systems: tuple[str, str]
 
     def get(self, path: str) -> Any:
         """What the hub's gateway answers, as JSON."""
@@ -48,19 +49,21 @@ class Pair:
 @pytest.fixture(scope="module", name="pair")
 def running_pair(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """In the network of the fleet, which needs not know of them."""
-    # Not below /tmp, where the machines' trees would be another's.
+    # Not below /tmp, which is another file system here and there: the trees are layers over those of the fleet.
     directory = fleet.wheel.parents[2] / "nixos"
     directory.mkdir()
     hub = nixos(*HUB, RIGHT["hub"], directory / "hub", fleet.network, fleet.wheel)
     watched = nixos(*WATCHED, RIGHT["machine"], directory / "watched", fleet.network, fleet.wheel)
     watched.write("/etc/hosts", f"127.0.0.1 localhost\n{HUB[1]} hub\n")
+    systems = add_system(watched, "one", "1" * 40), add_system(watched, "two", "2" * 40)
+    boot_into(watched, systems[0])
     with contextlib.ExitStack() as stack:
         for machine in (hub, watched):
             stack.callback(machine.stop)
             machine.start()
         for machine in (hub, watched):
             machine.wait_until_booted()
-        yield Pair(hub, watched)
+        yield Pair(hub, watched, systems)
 
 
 def test_everything_runs_and_nothing_has_failed(pair: Pair) -> None:
@@ -179,6 +182,33 @@ def test_a_file_that_is_named_as_a_secret_and_is_not_there_keeps_the_daemon_from
         drop_in.unlink()
         pair.hub.run("systemctl", "daemon-reload")
         pair.hub.run("systemctl", "restart", "sysmon-alertd.service")
+
+
+def test_a_switch_is_an_event_with_both_generations_and_says_what_needs_a_reboot(pair: Pair) -> None:
+    def facts() -> dict[str, str]:
+        machines = pair.get("/api/machines")["machines"]
+        found: dict[str, str] = next(one["facts"] for one in machines if one["machine"] == WATCHED[0])
+        return found
+
+    def activations() -> list[dict[str, Any]]:
+        events = pair.get(f"/api/events?machine={WATCHED[0]}")["events"]
+        return [one for one in events if one["kind"] == "system.activated"]
+
+    assert facts()["generation"] == "1"
+    assert facts()["system"] == pair.systems[0]
+    assert "needs_reboot" not in facts()
+    assert activations() == []
+    # A switch mostly restarts the collector too: the new one knows what ran before.
+    pair.watched.run("sh", "-eu", "-c", f"{SWITCH}systemctl restart sysmon-collectord.service", "sh", pair.systems[1])
+    (event,) = eventually("the switch is an event", lambda: activations() or None)
+    fields = event["fields"]
+    assert (fields["previous_generation"], fields["generation"]) == ("1", "2")
+    assert (fields["previous_system"], fields["system"]) == pair.systems
+    assert fields["revision"] == "2" * 40
+    assert facts()["needs_reboot"] == "kernel, initrd, kernel modules"
+    # And one that leaves it alone.
+    pair.watched.run("sh", "-eu", "-c", SWITCH, "sh", pair.systems[1])
+    eventually("it was activated again", lambda: len(activations()) == 2)
 
 
 def test_doctor_finds_nothing_wrong(pair: Pair) -> None:
