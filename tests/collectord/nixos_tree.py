@@ -64,7 +64,9 @@ class NixosTree:
         self.activate(system)
 
     def _link(self, link: Path, target: Path) -> None:
-        link.unlink(missing_ok=True)
-        link.symlink_to(target)
+        # Put in place with its time: to set that later would be another activation for who looks in between.
+        new = link.with_name(f"{link.name}.new")
+        new.symlink_to(target)
         self.time_ns += 1_000_000_000
-        os.utime(link, ns=(self.time_ns, self.time_ns), follow_symlinks=False)
+        os.utime(new, ns=(self.time_ns, self.time_ns), follow_symlinks=False)
+        new.replace(link)
