@@ -62,6 +62,7 @@ MESSAGE_IDS = {
     "spool.restored": "0d61e52a1e06471fb59f7bab5337e744",
     "spool.hangs": "0654eb3059374b459dcf83893e480963",
     "probe.failing": "41c356b01253461eb06b7acc94a29040",
+    "deployment.forgotten": "228c500270c74334abae3f5ac64bfca4",
     "units.away": "b77ebf3085834a0f95bcec9b7a8cdb82",
     "events.refused": "e38b15ee7746429c8c4dd427c897b252",
     "events.dropped": "875884b6629c4e04b3920306a6434a2a",

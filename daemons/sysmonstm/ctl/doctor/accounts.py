@@ -9,6 +9,7 @@ from sysmonstm.ctl.doctor import asking
 from sysmonstm.ctl.doctor.finding import Finding, fail, ok
 from sysmonstm.ctl.doctor.place import Place
 
+PASSWD = Path("/etc/passwd")
 NSSWITCH = Path("/etc/nsswitch.conf")
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _BY_SOCKET = re.compile(r"(?:^|[?&\s])host=(?:/|%2F)", re.IGNORECASE)
@@ -18,6 +19,9 @@ def check(place: Place) -> list[Finding]:
     """Of services whose database is on this machine."""
     if not (place.by_systemd and _BY_SOCKET.search(place.text("aggregatord", "timescale_url"))):
         return []
+    passwd = asking.text_of(PASSWD) or ""
+    if all(f"\nsysmon-{one}:" in f"\n{passwd}" for one in ("aggregatord", "gatewayd", "alertd") if place.daemon(one)):
+        return [ok("the daemons have accounts by which PostgreSQL can tell them")]
     has_library = any(found for one in LIBRARIES for found in Path(one).glob("**/libnss_systemd.so.2"))
     return judge(asking.text_of(NSSWITCH) or "", has_library=has_library)
 

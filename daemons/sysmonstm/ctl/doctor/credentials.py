@@ -11,10 +11,11 @@ from sysmonstm import toml_text
 from sysmonstm.config import SECRET
 from sysmonstm.ctl.doctor import asking
 from sysmonstm.ctl.doctor.finding import Finding, Verdict, fail, ok, unseen, warn
-from sysmonstm.ctl.doctor.place import Place
+from sysmonstm.ctl.doctor.place import CREDENTIALS, Daemon, Place
 from sysmonstm.toml_text import TomlError
 
 OTHERS = 0o077
+EVERYBODY = 0o007
 _PASSWORD = re.compile(r"//[^/@]*:[^/@]+@|\bpassword\s*=")
 
 
@@ -32,7 +33,25 @@ def check(place: Place) -> list[Finding]:
     """Of services; what a `sysmonctl up` was told is in its environment."""
     if not place.by_systemd:
         return []
-    directory = place.settings / "credentials"
+    elsewhere = [one for daemon in place.daemons for one in _elsewhere(daemon, root=place.root)]
+    return [*elsewhere, *_usual(place, place.settings / "credentials")]
+
+
+def _elsewhere(daemon: Daemon, *, root: bool) -> list[Finding]:
+    """Of files that somebody has named, as on NixOS; whose they are is for him to say."""
+    found = []
+    for name, file in sorted(daemon.credentials.items()):
+        if file.parent == CREDENTIALS or not (root or file.exists()):
+            continue
+        if not file.exists():
+            sentence = f"{file}, of which {daemon.name} is to have a copy as {name}, is not there"
+            found.append(fail(sentence, f"put it there, and systemctl restart sysmon-{daemon.name}"))
+        elif (name in SECRET or name.endswith("_key")) and file.stat().st_mode & EVERYBODY:
+            found.append(warn(f"{file} is a secret that everybody can read", f"chmod o= {file}"))
+    return found
+
+
+def _usual(place: Place, directory: Path) -> list[Finding]:
     settings = [one for daemon in place.daemons for one in _in_settings(place.settings / f"{daemon.name}.toml")]
     try:
         outer, files = _secret(directory), [_secret(one) for one in sorted(directory.iterdir()) if one.is_file()]

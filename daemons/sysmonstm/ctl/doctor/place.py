@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -29,7 +29,7 @@ PROC = Path("/proc")
 class Daemon:
     """One of the daemons that belong here. `environ` is None where it may not be read; `pid` is 0 if it does not run.
 
-    `service` and `socket` are None where no systemd runs it.
+    `service` and `socket` are None where no systemd runs it; `credentials` are the files that systemd gives it.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Daemon:
     environ: Mapping[str, str] | None = None
     service: Unit | None = None
     socket: Unit | None = None
+    credentials: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +78,24 @@ class Place:
         if variable in environ:
             return environ[variable]
         if self.by_systemd:
-            credentials = self.settings / "credentials"
-            if field in SECRET and credentials.exists() and not os.access(credentials, os.X_OK):
+            secret = self.credential(name, field)
+            if field in SECRET and secret.parent.exists() and not os.access(secret.parent, os.X_OK):
                 return None
-            if secret := (asking.text_of(credentials / field) or "").strip():
-                return secret
+            if text := (asking.text_of(secret) or "").strip():
+                return text
             told = _toml(asking.text_of(self.settings / f"{name}.toml") or "")
             if field in told:
                 return told[field]
-            if (asking.text_of(credentials / variable.lower()) or "").strip():
-                return str(credentials / variable.lower())
+            file = self.credential(name, variable.lower())
+            if (asking.text_of(file) or "").strip():
+                return str(file)
         return defaults(name).get(field)
+
+    def credential(self, name: str, credential: str) -> Path:
+        """The file of which a daemon gets a copy, if it is there."""
+        daemon = self.daemon(name)
+        given = daemon.credentials if daemon else {}
+        return given.get(credential, self.settings / "credentials" / credential)
 
     def text(self, name: str, field: str) -> str:
         """A setting that is a text, empty if it is not known."""
@@ -131,7 +139,8 @@ def find(state: Path, url: str | None) -> Place:
 
 
 def _of_systemd(name: str, service: Unit, socket: Unit | None) -> Daemon:
-    return Daemon(name, service.pid, environ_of(service.pid) if service.pid else None, service, socket)
+    environ = environ_of(service.pid) if service.pid else None
+    return Daemon(name, service.pid, environ, service, socket, units.credentials(service.name))
 
 
 def _of_up(state: Path) -> tuple[Daemon, ...]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from sysmonstm.ctl.doctor import asking
 from sysmonstm.ctl.doctor.finding import Finding, fail, ok, warn
@@ -74,6 +77,21 @@ def ask(names: tuple[str, ...]) -> dict[str, Unit]:
         return {}
     shown = parsed(said.output)
     return {name: Unit.of(name, shown[name]) for name in names if name in shown}
+
+
+def credentials(name: str) -> dict[str, Path]:
+    """The files of which systemd gives a service copies, by the names of the credentials."""
+    # `systemctl show` cannot print them.
+    words = ["busctl", "--json=short", "get-property", "org.freedesktop.systemd1", _path_on_the_bus(name)]
+    said = asking.command([*words, "org.freedesktop.systemd1.Service", "LoadCredential"])
+    if said is None or not said.succeeded:
+        return {}
+    return {one: Path(file) for one, file in json.loads(said.output)["data"] if file.startswith("/")}
+
+
+def _path_on_the_bus(name: str) -> str:
+    escaped = re.sub(r"[^A-Za-z0-9]", lambda found: f"_{ord(found[0]):02x}", name)
+    return f"/org/freedesktop/systemd1/unit/{escaped}"
 
 
 def judge(unit: Unit, now: float, *, by_socket: bool = False) -> list[Finding]:

@@ -13,6 +13,7 @@ from sysmonstm.resources import commands, resource
 
 # Hidden from the daemons, or replaced by others of their own: ProtectHome=, PrivateTmp=.
 HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"), Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - told apart
+NIXOS = Path("/etc/NIXOS")
 ELSEWHERE = (
     "install sysmonstm in a place of its own: python3 -m venv /opt/sysmonstm && /opt/sysmonstm/bin/pip install …"
 )
@@ -28,6 +29,8 @@ def this_installation() -> Place:
 
 def check_machine(dry: bool) -> None:
     """UserError unless this is a machine that runs systemd, and we are root."""
+    if NIXOS.exists():
+        raise UserError("NixOS makes its services from its configuration: services.sysmonstm.collector.enable = true")
     if not Path("/run/systemd/system").is_dir():
         raise UserError(
             "this machine is not run by systemd; use `sysmonctl up`, or --root DIR for the tree of another machine"
