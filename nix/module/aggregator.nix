@@ -12,10 +12,7 @@ let
   own = cfg.aggregator;
   options = import ./types.nix { inherit lib pkgs; };
   daemon = import ./daemon.nix { inherit config lib pkgs; };
-  wrong = import ./assertions.nix { inherit lib; } {
-    part = "aggregator";
-    inherit own;
-  };
+  wrong = import ./assertions.nix { inherit lib; };
 
   kept =
     default: description:
@@ -70,32 +67,26 @@ in
           forget_after_days = own.retention.forgetAfterDays;
         };
 
-        assertions = [
-          wrong.identity
-          (wrong.otherwise {
-            setting = "tls_certificate";
-            option = "tls.certificateFile";
-          })
-          (wrong.otherwise {
-            setting = "tls_key";
-            option = "tls.keyFile";
-          })
-          (wrong.otherwise {
-            setting = "tls_client_ca";
-            option = "tls.clientCaFile";
-          })
-          (wrong.otherwise {
-            setting = "listen";
-            option = "listenAddress and port";
-          })
-          {
-            assertion = own.tls.clientCaFile != null -> own.tls.certificateFile != null;
-            message = ''
-              services.sysmonstm.aggregator.tls.clientCaFile asks collectors for certificates, for which there must be TLS:
-              set services.sysmonstm.aggregator.tls.certificateFile and keyFile too.
-            '';
+        assertions =
+          wrong {
+            part = "aggregator";
+            inherit own;
+            instead = {
+              tls_certificate = "tls.certificateFile";
+              tls_key = "tls.keyFile";
+              tls_client_ca = "tls.clientCaFile";
+              listen = "listenAddress and port";
+            };
           }
-        ];
+          ++ [
+            {
+              assertion = own.tls.clientCaFile != null -> own.tls.certificateFile != null;
+              message = ''
+                services.sysmonstm.aggregator.tls.clientCaFile asks collectors for certificates, for which there must be TLS:
+                set services.sysmonstm.aggregator.tls.certificateFile and keyFile too.
+              '';
+            }
+          ];
 
         networking.firewall.allowedTCPPorts = lib.mkIf own.openFirewall [ own.port ];
 

@@ -12,10 +12,7 @@ let
   own = cfg.collector;
   options = import ./types.nix { inherit lib pkgs; };
   daemon = import ./daemon.nix { inherit config lib pkgs; };
-  wrong = import ./assertions.nix { inherit lib; } {
-    part = "collector";
-    inherit own;
-  };
+  wrong = import ./assertions.nix { inherit lib; };
 in
 {
   options.services.sysmonstm.collector = {
@@ -91,31 +88,38 @@ in
           // lib.optionalAttrs (own.tls.caFile == "system") { tls_ca = "system"; }
         );
 
-        assertions = [
-          wrong.identity
-          (wrong.otherwise {
-            setting = "tls_certificate";
-            option = "tls.certificateFile";
-          })
-          (wrong.otherwise {
-            setting = "tls_key";
-            option = "tls.keyFile";
-          })
-          {
-            assertion = own.settings.aggregator_url != [ ];
-            message = ''
-              services.sysmonstm.collector.aggregatorUrls is empty, so that nobody would get this machine's samples.
-              Name the hub, as in [ "hub:50051" ], or make this machine one: services.sysmonstm.hub.enable = true.
-            '';
+        assertions =
+          wrong {
+            part = "collector";
+            inherit own;
+            instead = {
+              tls_certificate = "tls.certificateFile";
+              tls_key = "tls.keyFile";
+            };
           }
-          {
-            assertion = own.tls.certificateFile != null -> own.tls.caFile != null;
-            message = ''
-              services.sysmonstm.collector.tls.certificateFile is for TLS, which services.sysmonstm.collector.tls.caFile
-              switches on: name the authority of the hub's certificate there, or "system".
-            '';
-          }
-        ];
+          ++ [
+            {
+              assertion = own.settings.aggregator_url != [ ];
+              message = ''
+                services.sysmonstm.collector.aggregatorUrls is empty, so that nobody would get this machine's samples.
+                Name the hub, as in [ "hub:50051" ], or make this machine one: services.sysmonstm.hub.enable = true.
+              '';
+            }
+            {
+              assertion = (own.settings.tls_ca or "system") == "system";
+              message = ''
+                services.sysmonstm.collector.settings.tls_ca is not for a system that systemd runs; set
+                services.sysmonstm.collector.tls.caFile instead.
+              '';
+            }
+            {
+              assertion = own.tls.certificateFile != null -> own.tls.caFile != null;
+              message = ''
+                services.sysmonstm.collector.tls.certificateFile is for TLS, which services.sysmonstm.collector.tls.caFile
+                switches on: name the authority of the hub's certificate there, or "system".
+              '';
+            }
+          ];
       }
       (daemon {
         name = "collectord";

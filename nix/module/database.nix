@@ -11,7 +11,7 @@ let
   own = cfg.database;
   postgresql = config.services.postgresql;
   options = import ./types.nix { inherit lib pkgs; };
-  stores = import ./stores.nix { inherit config lib; };
+  wrong = import ./stores.nix { inherit config lib; };
 
   address =
     daemon:
@@ -51,17 +51,10 @@ in
 
   config = lib.mkMerge [
     {
-      assertions = [
-        (stores.oneOf "database")
-      ]
-      ++ lib.concatMap (
-        part:
-        stores.assertions {
-          inherit part;
-          setting = "timescale_url";
-          store = "database";
-        }
-      ) stores.users;
+      assertions = wrong {
+        store = "database";
+        setting = "timescale_url";
+      };
     }
 
     (lib.mkIf own.createLocally {

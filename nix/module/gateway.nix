@@ -12,10 +12,7 @@ let
   own = cfg.gateway;
   options = import ./types.nix { inherit lib pkgs; };
   daemon = import ./daemon.nix { inherit config lib pkgs; };
-  wrong = import ./assertions.nix { inherit lib; } {
-    part = "gateway";
-    inherit own;
-  };
+  wrong = import ./assertions.nix { inherit lib; };
 in
 {
   options.services.sysmonstm.gateway = {
@@ -55,21 +52,15 @@ in
           allowed_hosts = lib.mkDefault own.allowedHosts;
         };
 
-        assertions = [
-          wrong.identity
-          (wrong.otherwise {
-            setting = "tls_certificate";
-            option = "tls.certificateFile";
-          })
-          (wrong.otherwise {
-            setting = "tls_key";
-            option = "tls.keyFile";
-          })
-          (wrong.otherwise {
-            setting = "listen";
-            option = "listenAddress and port";
-          })
-        ];
+        assertions = wrong {
+          part = "gateway";
+          inherit own;
+          instead = {
+            tls_certificate = "tls.certificateFile";
+            tls_key = "tls.keyFile";
+            listen = "listenAddress and port";
+          };
+        };
 
         networking.firewall.allowedTCPPorts = lib.mkIf own.openFirewall [ own.port ];
       }

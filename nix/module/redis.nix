@@ -11,7 +11,7 @@ let
   own = cfg.redis;
   server = config.services.redis.servers.sysmon;
   options = import ./types.nix { inherit lib pkgs; };
-  stores = import ./stores.nix { inherit config lib; };
+  wrong = import ./stores.nix { inherit config lib; };
 
   told.redis_url = lib.mkDefault "unix://${server.unixSocket}";
   joined = {
@@ -35,17 +35,10 @@ in
 
   config = lib.mkMerge [
     {
-      assertions = [
-        (stores.oneOf "redis")
-      ]
-      ++ lib.concatMap (
-        part:
-        stores.assertions {
-          inherit part;
-          setting = "redis_url";
-          store = "redis";
-        }
-      ) stores.users;
+      assertions = wrong {
+        store = "redis";
+        setting = "redis_url";
+      };
     }
 
     (lib.mkIf own.createLocally {

@@ -239,6 +239,14 @@
       };
       says = "tls.caFile";
     };
+    authority-among-settings = {
+      config.services.sysmonstm.collector = {
+        enable = true;
+        aggregatorUrls = [ "hub:50051" ];
+        settings.tls_ca = "/etc/ca.pem";
+      };
+      says = "tls.caFile instead";
+    };
     certificate-among-settings = {
       config.services.sysmonstm = {
         hub.enable = true;
