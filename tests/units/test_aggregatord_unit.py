@@ -242,11 +242,13 @@ async def test_several_local_collectors_are_told_apart(aggregatord: StartsAggreg
     path = tmp_path / "aggregatord.sock"
     systemd = aggregatord(sockets={"ingest": [unix_socket(path)]})
     async with AsyncExitStack() as opened:
+        # A call ends with the last reference to it.
+        calls = []
         for number in range(3):
             # Channels to one address share a connection unless they are told not to.
             options = [("grpc.use_local_subchannel_pool", 1)]
             channel = await opened.enter_async_context(grpc.aio.insecure_channel(f"unix:{path}", options=options))
-            await welcomed(rpc.IngestStub(channel), f"web{number}")
+            calls.append(await welcomed(rpc.IngestStub(channel), f"web{number}"))
         systemd.logs("machine.connected", 3)
         peers = [one["fields"]["peer"] for one in systemd.events("machine.connected")]  # type: ignore[index]
         assert set(peers) == {f"unix:uid={os.getuid()},pid={os.getpid()}"}

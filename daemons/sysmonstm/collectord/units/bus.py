@@ -9,7 +9,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from dbus_fast import BusType, DBusFastError, Message, MessageType, Variant
+from dbus_fast import (
+    AuthError,
+    BusType,
+    DBusError,
+    InvalidAddressError,
+    InvalidMessageError,
+    InvalidSignatureError,
+    Message,
+    MessageType,
+    SignatureBodyMismatchError,
+    Variant,
+)
 from dbus_fast.aio import MessageBus
 
 from sysmonstm.collectord.units.known import Listed
@@ -24,6 +35,13 @@ SERVICE = SYSTEMD + ".Service"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 BUS = "org.freedesktop.DBus"
 BUS_PATH = "/org/freedesktop/DBus"
+
+# What a bus that is none, or goes away, shows as. The library's errors have a class in common only since its version 5.
+FAULTS = (
+    *(AuthError, DBusError, InvalidAddressError),
+    *(InvalidMessageError, InvalidSignatureError, SignatureBodyMismatchError),
+    *(OSError, EOFError),
+)
 
 # PID 1 answers in milliseconds, unless it is stuck.
 CALL_SECONDS = 10.0
@@ -181,7 +199,7 @@ class SystemdBus:
                 reply = await self._bus.call(message)
         except TimeoutError:
             raise BusError(f"{member} was not answered within {CALL_SECONDS:.0f} s") from None
-        except (DBusFastError, OSError, EOFError) as error:
+        except FAULTS as error:
             raise BusError(f"{member} failed: {error!r}") from None
         if reply.message_type is MessageType.ERROR:
             raise RefusedError(f"{member} was refused: {reply.error_name} {' '.join(map(str, reply.body))}")
@@ -199,7 +217,7 @@ async def connected(told: Callable[[News], None]) -> AsyncIterator[SystemdBus]:
             bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
     except TimeoutError:
         raise BusError(f"the bus does not answer within {CALL_SECONDS:.0f} s") from None
-    except (DBusFastError, OSError, EOFError) as error:
+    except FAULTS as error:
         raise BusError(f"the bus cannot be had: {error!r}") from None
 
     def heard(message: Message) -> None:
