@@ -14,7 +14,16 @@ let
 
   source = lib.fileset.toSource {
     root = ../.;
-    fileset = lib.fileset.fileFilter (file: file.hasExt "nix") ../.;
+    fileset = lib.fileset.unions [
+      (lib.fileset.fileFilter (file: file.hasExt "nix") ../.)
+      ../flake.lock
+      ../pyproject.toml
+      ../tests/nix/recorded.json
+      ../web/package-lock.json
+      ./install.sh
+      ./pure-tests.txt
+      ./tests/receiver.py
+    ];
   };
 in
 {
@@ -25,11 +34,23 @@ in
     touch $out
   '';
 
-  # With the stand-ins that the tests have, by this nixpkgs' lib.
-  evaluation = pkgs.runCommand "evaluation" { nativeBuildInputs = [ pkgs.nix ]; } ''
-    export NIX_STATE_DIR=$TMPDIR
-    nix-instantiate --eval --strict --json --readonly-mode \
-      ${source}/tests/nix/evaluate.nix --arg library ${pkgs.path}/lib >$out
-  '';
+  # With the stand-ins that the tests have, by this nixpkgs' lib: what comes out is what is recorded, and looked at by them.
+  evaluation =
+    pkgs.runCommand "evaluation"
+      {
+        nativeBuildInputs = with pkgs; [
+          jq
+          nix
+        ];
+      }
+      ''
+        for name in CONF LOCALSTATE LOG STATE; do
+          export NIX_''${name}_DIR=$TMPDIR/nix
+        done
+        nix-instantiate --eval --strict --json --readonly-mode \
+          ${source}/tests/nix/evaluate.nix --arg library ${pkgs.path + "/lib"} |
+          jq --sort-keys . >$out
+        jq --sort-keys 'del(.sources)' ${source}/tests/nix/recorded.json | diff --unified - $out
+      '';
 }
 // lib.mapAttrs (_: machines) (import ./tests)

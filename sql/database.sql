@@ -9,9 +9,6 @@ FROM unnest(ARRAY['sysmon-aggregatord', 'sysmon-gatewayd', 'sysmon-alertd']) AS 
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = account)
 \gexec
 
--- It only reads.
-GRANT pg_read_all_data TO "sysmon-gatewayd";
-
 SELECT 'CREATE DATABASE sysmon OWNER "sysmon-aggregatord" ENCODING ''UTF8'' TEMPLATE template0'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'sysmon')
 \gexec
@@ -35,7 +32,10 @@ SELECT
     CREATE EXTENSION IF NOT EXISTS timescaledb;
 \endif
 
--- sysmon-alertd writes into tables that sysmon-aggregatord makes: those that are there, and those to come.
+-- Of the tables that sysmon-aggregatord makes, those that are there and those to come: sysmon-gatewayd reads them, and
+-- nothing else on this server, where others may have databases too. sysmon-alertd writes into them.
+ALTER DEFAULT PRIVILEGES FOR ROLE "sysmon-aggregatord" IN SCHEMA public GRANT SELECT ON TABLES TO "sysmon-gatewayd";
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO "sysmon-gatewayd";
 ALTER DEFAULT PRIVILEGES FOR ROLE "sysmon-aggregatord" IN SCHEMA public
     GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "sysmon-alertd";
 ALTER DEFAULT PRIVILEGES FOR ROLE "sysmon-aggregatord" IN SCHEMA public

@@ -12,6 +12,7 @@ let
   options = import ./types.nix { inherit lib pkgs; };
   daemon = import ./daemon.nix { inherit config lib pkgs; };
   toml = pkgs.formats.toml { };
+  rules = "${toml.generate "rules.toml" { inherit (own) rules; }}";
 in
 {
   options.services.sysmonstm.alerts = {
@@ -50,37 +51,57 @@ in
     settings = options.settings "sysmon-alertd" { log_level = "DEBUG"; };
   };
 
-  config = lib.mkIf own.enable (
-    lib.mkMerge [
-      {
-        services.sysmonstm.alerts.settings = lib.mkIf (own.rules != { }) {
-          rules_file = lib.mkDefault "${toml.generate "rules.toml" { inherit (own) rules; }}";
-        };
+  config = lib.mkMerge [
+    {
+      assertions = [
+        {
+          assertion = own.rules != { } -> own.enable;
+          message = ''
+            services.sysmonstm.alerts.rules are for the machine that evaluates them: say them on the hub, or set
+            services.sysmonstm.alerts.enable.
+          '';
+        }
+      ];
+    }
+    (lib.mkIf own.enable (
+      lib.mkMerge [
+        {
+          services.sysmonstm.alerts.settings = lib.mkIf (own.rules != { }) {
+            rules_file = lib.mkDefault rules;
+          };
 
-        assertions = [
-          {
-            assertion = !(own.settings ? webhook_url);
-            message = ''
-              services.sysmonstm.alerts.settings.webhook_url would be in the Nix store, for everybody on this machine to
-              read. Put it into a file, and name that by services.sysmonstm.alerts.webhookUrlFile.
-            '';
-          }
-        ];
-      }
-      (daemon {
-        name = "alertd";
-        inherit (own) settings;
-        fixed = [
-          "control"
-          "redis_url"
-          "timescale_url"
-        ];
-        credentials = {
-          redis_url = cfg.redis.urlFile;
-          timescale_url = cfg.database.urlFile;
-          webhook_url = own.webhookUrlFile;
-        };
-      })
-    ]
-  );
+          assertions = [
+            {
+              assertion = own.rules != { } -> own.settings.rules_file == rules;
+              message = ''
+                services.sysmonstm.alerts.settings.rules_file names one file of rules, and services.sysmonstm.alerts.rules
+                makes another. Leave one of them away.
+              '';
+            }
+            {
+              assertion = !(own.settings ? webhook_url);
+              message = ''
+                services.sysmonstm.alerts.settings.webhook_url would be in the Nix store, for everybody on this machine to
+                read. Put it into a file, and name that by services.sysmonstm.alerts.webhookUrlFile.
+              '';
+            }
+          ];
+        }
+        (daemon {
+          name = "alertd";
+          inherit (own) settings;
+          fixed = [
+            "control"
+            "redis_url"
+            "timescale_url"
+          ];
+          credentials = {
+            redis_url = cfg.redis.urlFile;
+            timescale_url = cfg.database.urlFile;
+            webhook_url = own.webhookUrlFile;
+          };
+        })
+      ]
+    ))
+  ];
 }

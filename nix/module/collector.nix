@@ -99,7 +99,7 @@ in
           }
           ++ [
             {
-              assertion = own.settings.aggregator_url != [ ];
+              assertion = (own.settings.aggregator_url or [ ]) != [ ];
               message = ''
                 services.sysmonstm.collector.aggregatorUrls is empty, so that nobody would get this machine's samples.
                 Name the hub, as in [ "hub:50051" ], or make this machine one: services.sysmonstm.hub.enable = true.
@@ -113,7 +113,7 @@ in
               '';
             }
             {
-              assertion = own.tls.certificateFile != null -> own.tls.caFile != null;
+              assertion = own.tls.certificateFile != null -> own.settings ? tls_ca || own.tls.caFile != null;
               message = ''
                 services.sysmonstm.collector.tls.certificateFile is for TLS, which services.sysmonstm.collector.tls.caFile
                 switches on: name the authority of the hub's certificate there, or "system".

@@ -68,7 +68,8 @@ in
       LoadCredential = [
         ""
       ]
-      ++ lib.mapAttrsToList (id: path: "${id}:${path}") given
+      # A percent sign would be a specifier.
+      ++ lib.mapAttrsToList (id: path: "${id}:${lib.replaceStrings [ "%" ] [ "%%" ] "${path}"}") given
       ++ map (id: "${id}:/etc/sysmonstm/credentials/${id}") absent;
       SetCredential = [ "" ] ++ map (id: "${id}:\\n") absent;
     };

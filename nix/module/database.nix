@@ -20,6 +20,12 @@ let
       postgresql.settings.port != 5432
     ) " port=${toString postgresql.settings.port}";
 
+  daemonOf = {
+    aggregator = "aggregatord";
+    gateway = "gatewayd";
+    alerts = "alertd";
+  };
+
   toldOf = daemon: { timescale_url = lib.mkDefault (address daemon); };
 in
 {
@@ -51,10 +57,21 @@ in
 
   config = lib.mkMerge [
     {
-      assertions = wrong {
-        store = "database";
-        setting = "timescale_url";
-      };
+      assertions =
+        wrong {
+          store = "database";
+          setting = "timescale_url";
+          local = part: address daemonOf.${part};
+        }
+        ++ [
+          {
+            assertion = own.createLocally -> lib.versionAtLeast postgresql.package.version "15";
+            message = ''
+              TimescaleDB needs PostgreSQL 15 or newer, and services.postgresql.package is ${postgresql.package.version}:
+              upgrade that one, or name another database by services.sysmonstm.database.urlFile.
+            '';
+          }
+        ];
     }
 
     (lib.mkIf own.createLocally {
@@ -70,16 +87,27 @@ in
         settings.shared_preload_libraries = [ "timescaledb" ];
       };
 
-      # It makes the roles, the database and their rights, and exchanges an old TimescaleDB for a new one.
-      systemd.services.postgresql-setup.serviceConfig.ExecStartPost = [
-        "${lib.getExe' postgresql.finalPackage "psql"} --no-psqlrc --quiet --dbname=postgres --file=${cfg.package}/share/sysmonstm/sql/database.sql"
-      ];
+      # The roles, the database and their rights, and a new TimescaleDB for an old one. A unit of its own, so that neither a
+      # new package nor a fault in here touches a PostgreSQL that others use too.
+      systemd.services = {
+        sysmon-database = {
+          description = "sysmonstm, the database of the hub";
+          wantedBy = [ "sysmon.target" ];
+          requires = [ "postgresql.target" ];
+          after = [ "postgresql.target" ];
+          environment.PGPORT = toString postgresql.settings.port;
+          serviceConfig = {
+            Type = "oneshot";
+            RemainAfterExit = true;
+            User = "postgres";
+            ExecStart = "${lib.getExe' postgresql.finalPackage "psql"} --no-psqlrc --quiet --dbname=postgres --file=${cfg.package}/share/sysmonstm/sql/database.sql";
+          };
+        };
 
-      systemd.services.sysmon-aggregatord = lib.mkIf cfg.aggregator.enable {
-        after = [ "postgresql.target" ];
+        sysmon-aggregatord = lib.mkIf cfg.aggregator.enable { after = [ "sysmon-database.service" ]; };
+        sysmon-gatewayd = lib.mkIf cfg.gateway.enable { after = [ "sysmon-database.service" ]; };
+        sysmon-alertd = lib.mkIf cfg.alerts.enable { after = [ "sysmon-database.service" ]; };
       };
-      systemd.services.sysmon-gatewayd = lib.mkIf cfg.gateway.enable { after = [ "postgresql.target" ]; };
-      systemd.services.sysmon-alertd = lib.mkIf cfg.alerts.enable { after = [ "postgresql.target" ]; };
     })
   ];
 }

@@ -38,6 +38,7 @@ in
       assertions = wrong {
         store = "redis";
         setting = "redis_url";
+        local = _: "unix://${server.unixSocket}";
       };
     }
 

@@ -13,11 +13,13 @@ let
   listening = lib.filter (one: one.enable) [
     {
       inherit (cfg.aggregator) enable listenAddress port;
+      part = "aggregator";
       daemon = "aggregatord";
       usualPort = 50051;
     }
     {
       inherit (cfg.gateway) enable listenAddress port;
+      part = "gateway";
       daemon = "gatewayd";
       usualPort = 8000;
     }
@@ -54,23 +56,50 @@ let
 in
 {
   config = lib.mkIf (listening != [ ]) {
+    assertions =
+      map (one: {
+        assertion =
+          cfg.${one.part}.openFirewall
+          -> !lib.hasPrefix "127." one.listenAddress && one.listenAddress != "::1";
+        message = ''
+          services.sysmonstm.${one.part}.openFirewall lets others come, and nothing listens but on this machine: leave
+          services.sysmonstm.${one.part}.listenAddress away, or name an address that others reach.
+        '';
+      }) listening
+      ++ [
+        {
+          assertion = lib.allUnique (map (one: one.port) listening);
+          message = ''
+            services.sysmonstm.aggregator.port and services.sysmonstm.gateway.port are the same: give one of them another.
+          '';
+        }
+      ];
+
     systemd.sockets = lib.listToAttrs (
       map (one: lib.nameValuePair "sysmon-${one.daemon}" { socketConfig = listen one; }) listening
     );
 
+    # Run at each start, whatever has changed; at boot there is nothing to compare with yet. Not ordered before the sockets: they
+    # are there before what a service is ordered after.
     systemd.services.sysmon-sockets = {
       description = "sysmonstm, listens anew where addresses have changed";
       wantedBy = [ "sysmon.target" ];
+      stopIfChanged = false;
       serviceConfig = {
         Type = "oneshot";
         RemainAfterExit = true;
-        ExecStart = "${pkgs.coreutils}/bin/true";
-        # Their services are restarted with them.
-        ExecReload =
-          "${config.systemd.package}/bin/systemctl try-restart "
-          + lib.concatMapStringsSep " " (one: "sysmon-${one.daemon}.socket") listening;
+        RuntimeDirectory = "sysmon-sockets";
+        RuntimeDirectoryPreserve = true;
       };
-      reloadTriggers = [ (builtins.toJSON listening) ];
+      script = lib.concatMapStrings (one: ''
+        address=${lib.escapeShellArg "${one.listenAddress} ${toString one.port}"}
+        known=/run/sysmon-sockets/${one.daemon}
+        if [ -e $known ] && [ "$(cat $known)" != "$address" ]; then
+          # The service is restarted with it.
+          systemctl --no-block try-restart sysmon-${one.daemon}.socket
+        fi
+        echo "$address" >$known
+      '') listening;
     };
   };
 }

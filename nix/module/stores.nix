@@ -1,7 +1,15 @@
-# What may be said of where a store is, and what not. { store, setting }: "redis" and "redis_url".
+# What may be said of where a store is, and what not. A function of
+#
+#   store    "redis"
+#   setting  "redis_url"
+#   local    from the name of a part to the address of the one on this machine, if there is one
 { config, lib }:
 
-{ store, setting }:
+{
+  store,
+  setting,
+  local,
+}:
 
 let
   cfg = config.services.sysmonstm;
@@ -19,7 +27,7 @@ let
     part:
     let
       inherit (cfg.${part}) settings;
-      address = settings.${setting} or "";
+      address = toString (settings.${setting} or "");
     in
     [
       {
@@ -27,6 +35,14 @@ let
         message = ''
           services.sysmonstm.${part} does not know where its ${store} is. Have one made on this machine
           (${name}.createLocally = true), or put the address of another into a file and name that by ${name}.urlFile.
+        '';
+      }
+      {
+        assertion =
+          settings ? ${setting} -> (if own.createLocally then address == local part else own.urlFile == null);
+        message = ''
+          services.sysmonstm.${part}.settings.${setting} names a ${store}, and services.sysmonstm.${store} another. Leave one
+          of them away; ${name}.createLocally = false has none made on this machine.
         '';
       }
       {

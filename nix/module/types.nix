@@ -47,7 +47,9 @@ rec {
   listenAddress =
     { openFirewall, enableIPv6 }:
     lib.mkOption {
-      type = types.str;
+      type = types.strMatching "[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*" // {
+        description = "IPv4 or IPv6 address, without brackets";
+      };
       default =
         if !openFirewall then
           "127.0.0.1"
@@ -66,7 +68,7 @@ rec {
   port =
     default:
     lib.mkOption {
-      type = types.port;
+      type = types.ints.between 1 65535;
       inherit default;
       description = "The TCP port that systemd listens on.";
     };

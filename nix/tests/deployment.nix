@@ -2,19 +2,23 @@
 {
   name = "sysmonstm-deployment";
 
-  nodes.hub = {
-    virtualisation.memorySize = 2048;
-    system.switch.enable = true;
-    system.configurationRevision = "0123456789abcdef0123456789abcdef01234567";
-    services.sysmonstm = {
-      hub.enable = true;
-      collector.interval = 1;
+  nodes.hub =
+    { lib, ... }:
+    {
+      virtualisation.memorySize = 2048;
+      system.switch.enable = true;
+      system.configurationRevision = "0123456789abcdef0123456789abcdef01234567";
+      services.sysmonstm = {
+        hub.enable = true;
+        collector.interval = 1;
+      };
+      specialisation.next.configuration = {
+        system.configurationRevision = lib.mkForce "fedcba9876543210fedcba9876543210fedcba98";
+      };
+      specialisation.last.configuration = {
+        environment.etc."last".text = "another system";
+      };
     };
-    specialisation.next.configuration = {
-      system.configurationRevision = "fedcba9876543210fedcba9876543210fedcba98";
-      environment.etc."next".text = "next";
-    };
-  };
 
   testScript = ''
     import json
@@ -64,9 +68,10 @@
         assert "needs_reboot" not in facts()
 
     with subtest("a new generation has a number of its own"):
-        hub.succeed(f"ln --symbolic {second} /nix/var/nix/profiles/system-42-link")
+        third = hub.succeed(f"readlink --canonicalize {first}/specialisation/last").strip()
+        hub.succeed(f"ln --symbolic {third} /nix/var/nix/profiles/system-42-link")
         hub.succeed("ln --symbolic --force --no-dereference system-42-link /nix/var/nix/profiles/system")
-        hub.succeed(f"{second}/bin/switch-to-configuration test")
+        hub.succeed(f"{third}/bin/switch-to-configuration test")
         with hub.nested("waiting for the event"):
             retry(lambda _: len(activations()) == 2)
         assert activations()[0]["fields"]["generation"] == "42"

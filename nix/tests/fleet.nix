@@ -11,9 +11,13 @@
           interval = 1;
         };
         # What a machine that only sends has no use for.
-        system.forbiddenDependenciesRegexes = [
-          "-(aiohttp|numpy|psycopg|redis|uplot)-[0-9]"
-          "-sysmonstm-[0-9]"
+        system.forbiddenDependenciesRegexes = map (name: "-${name}-[0-9]") [
+          "aiohttp"
+          "numpy"
+          "psycopg"
+          "redis"
+          "sysmonstm"
+          "uplot"
         ];
       };
     in

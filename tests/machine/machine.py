@@ -118,6 +118,10 @@ class Machine:
         """What `systemctl is-system-running` says; empty before it can say anything."""
         return self.ask("systemctl", "is-system-running").stdout.strip()
 
+    def console(self) -> str:
+        """What was written to its console: of its first process, also before there was a journal."""
+        return self._console.read_text(errors="replace")
+
     def reboot(self) -> None:
         """As `systemctl reboot` does it; returns when it has booted again."""
         self.ask("systemctl", "reboot")

@@ -53,20 +53,9 @@ chroot "$layer/root" sh -eu -c '
 ' sh "$environment" "$package" "$site" "$kill" "$names" "${wheel##*/}" "$@"
 """
 
-_POSTGRESQL_SETUP = f"""[Unit]
+_POSTGRESQL_TARGET = """[Unit]
 Requires=postgresql.service
 After=postgresql.service postgresql@17-main.service
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-User=postgres
-ExecStart={POSTGRESQL}/bin/pg_isready --timeout=30
-"""
-_POSTGRESQL_TARGET = """[Unit]
-Requires=postgresql.service postgresql-setup.service
-After=postgresql.service postgresql-setup.service
-[Install]
-WantedBy=multi-user.target
 """
 _REDIS = """[Service]
 Type=notify
@@ -87,7 +76,7 @@ def nixos(
     name: str, address: str, scenario: rendering.Scenario, directory: Path, network: Network, wheel: Path
 ) -> Machine:
     """A machine that is ready to be booted."""
-    layers = _installed(directory / "package", scenario, wheel)
+    layers = _installed(directory / f"{name}.package", scenario, wheel)
     machine = Machine(name, address, layers, directory / name, network)
     _write_settings(machine, scenario)
     _write_units(machine, directory / f"{name}.units", scenario)
@@ -149,7 +138,9 @@ def _write_units(machine: Machine, scratch: Path, scenario: rendering.Scenario) 
     for unit in (*packaged, "sysmon-.service.d"):
         machine.link(f"/etc/systemd/system/{unit}", f"{package}/lib/systemd/system/{unit}")
     scratch.mkdir()
-    rendering.put_units(scenario, scratch, {*packaged, "postgresql-setup.service"})
+    rendering.put_units(scenario, scratch, packaged)
+    for path, text in rendering.scripts(scenario).items():
+        machine.write(path, text)
     for file in sorted(scratch.rglob("*")):
         place = f"/etc/systemd/system/{file.relative_to(scratch)}"
         if file.is_symlink():
@@ -166,7 +157,6 @@ def _write_stores(machine: Machine, scenario: rendering.Scenario) -> None:
     machine.mask("redis-server.service")
     libraries = ",".join(scenario["postgresql"]["libraries"])
     machine.write("/etc/postgresql/17/main/conf.d/nixos.conf", f"shared_preload_libraries = '{libraries}'\n")
-    machine.write("/etc/systemd/system/postgresql-setup.service", _POSTGRESQL_SETUP)
     machine.write("/etc/systemd/system/postgresql.target", _POSTGRESQL_TARGET)
     machine.link("/etc/systemd/system/multi-user.target.wants/postgresql.target", "../postgresql.target")
     for name, server in scenario["redis"].items():

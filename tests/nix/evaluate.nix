@@ -12,15 +12,46 @@ let
     "alerts"
   ];
 
-  evaluated =
-    machine:
+  evaluatedBy =
+    pkgs: machine:
     lib.evalModules {
       modules = [
         ../../nix/module
         standins.module
         machine
-        { _module.args.pkgs = standins.pkgs; }
+        { _module.args.pkgs = pkgs; }
       ];
+    };
+  evaluated = evaluatedBy standins.pkgs;
+
+  # Of the flake, whose overlay is in pkgs: what it offers, and what its module takes there.
+  flake =
+    let
+      system = "x86_64-linux";
+      legacyPackages = lib.genAttrs [
+        "x86_64-linux"
+        "aarch64-linux"
+        "aarch64-darwin"
+      ] (_: lib.makeExtensible (_: standins.pkgs));
+      outputs = (import ../../flake.nix).outputs {
+        self = outputs;
+        nixpkgs = { inherit lib legacyPackages; };
+      };
+      packaged =
+        machine: (evaluatedBy (legacyPackages.${system}.extend outputs.overlays.default) machine).config;
+      names = lib.mapAttrs (_: lib.attrNames);
+    in
+    {
+      packages = names outputs.packages;
+      apps = lib.mapAttrs (_: one: one.default.program) outputs.apps;
+      checks = names outputs.checks;
+      shells = names outputs.devShells;
+      formatters = lib.mapAttrs (_: toString) outputs.formatter;
+      overlay = lib.attrNames (outputs.overlays.default { inherit (standins.pkgs) callPackage; } { });
+      modules = lib.mapAttrs (_: builtins.pathExists) outputs.nixosModules;
+      byOverlay = lib.mapAttrs (_: machine: map toString (packaged machine).systemd.packages) {
+        inherit (scenarios.right) machine hub;
+      };
     };
 
   texts = lib.mapAttrs (_: toString);
@@ -29,12 +60,21 @@ let
   described = lib.mapAttrs (
     _: unit:
     {
-      inherit (unit) wantedBy after description;
+      inherit (unit)
+        wantedBy
+        after
+        before
+        requires
+        description
+        ;
       reloadTriggers = map toString unit.reloadTriggers;
       restartTriggers = map toString unit.restartTriggers;
     }
     // lib.optionalAttrs (unit ? stopIfChanged) { inherit (unit) stopIfChanged; }
-    // lib.optionalAttrs (unit ? serviceConfig) { lines = lines unit.serviceConfig; }
+    // lib.optionalAttrs (unit ? serviceConfig) {
+      inherit (unit) environment script;
+      lines = lines unit.serviceConfig;
+    }
     // lib.optionalAttrs (unit ? socketConfig) { lines = lines unit.socketConfig; }
   );
 
@@ -94,6 +134,37 @@ let
     machine:
     !(builtins.tryEval (builtins.deepSeq (evaluated machine).config.services.sysmonstm true)).success;
 
+  # The machines of a test of whole NixOS machines, and each as it is after a switch to one of its specialisations: what is
+  # asserted of them and fails.
+  machinesOf =
+    file:
+    let
+      inherit (import file) nodes;
+      failed =
+        machine: map (one: one.message) (lib.filter (one: !one.assertion) machine.config.assertions);
+      evaluatedNode =
+        node:
+        let
+          machine = evaluated {
+            imports = [ node ];
+          };
+          switched = one: machine.extendModules { modules = [ one.configuration ]; };
+          whole = one: builtins.deepSeq one.config.services.sysmonstm (failed one);
+        in
+        {
+          failed = builtins.deepSeq [
+            machine.config.systemd.services
+            machine.config.systemd.tmpfiles
+          ] (whole machine);
+          specialisations = lib.mapAttrs (_: one: whole (switched one)) machine.config.specialisation;
+          regexes = machine.config.system.forbiddenDependenciesRegexes;
+          revisions = lib.mapAttrs (
+            _: one: (switched one).config.system.configurationRevision
+          ) machine.config.specialisation;
+        };
+    in
+    lib.mapAttrs (_: evaluatedNode) nodes;
+
   options =
     let
       all = lib.optionAttrSetToDocList (evaluated { }).options.services.sysmonstm;
@@ -112,6 +183,7 @@ in
     sysmonstm = package { withHub = true; };
     sysmonstm-collector = package { withHub = false; };
   };
+  inherit flake;
   pythonVersions = import ./python_packages.nix;
   lock = (lib.importJSON ../../flake.lock).nodes.nixpkgs;
 
@@ -122,4 +194,5 @@ in
   }) scenarios.wrong;
   mistyped = lib.mapAttrs (_: isRefused) (scenarios.mistyped // scenarios.right);
   inherit options;
+  machines = lib.mapAttrs (_: machinesOf) (import ../../nix/tests);
 }

@@ -42,9 +42,12 @@ in
     pythonRemoveDeps
     pythonImportsCheck
     makeWrapperArgs
+    doCheck
     enabledTestPaths
     ;
   inherit (package.meta) description mainProgram;
+  # The script is copied into the store, to a path that its contents make.
+  postInstall = builtins.unsafeDiscardStringContext package.postInstall;
   dependencies = names package.dependencies;
   build = names package.build-system;
   check = names package.nativeCheckInputs;

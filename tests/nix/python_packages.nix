@@ -1,5 +1,5 @@
-# The packages of Python that nixpkgs has in the release of flake.lock, as far as package.nix may use them, with the
-# versions that were looked up there: the lowest that may be met, where that could not be told exactly.
+# The packages of Python that package.nix may use, with the lowest version that the release of nixpkgs in flake.lock may have:
+# that of its files from shortly before the release, as those of the pinned revision itself could not be seen.
 {
   aiohttp = "3.13.3";
   aiohttp-jinja2 = "1.6";

@@ -30,14 +30,25 @@ def daemons(scenario: Scenario) -> list[str]:
 def drop_in(kind: str, unit: Mapping[str, Any]) -> str:
     """What is added to a unit of the package, or the whole of one that is not in it."""
     head = [f"Description={unit['description']}"] if unit["description"] else []
-    head += [f"After={' '.join(unit['after'])}"] if unit["after"] else []
+    for key in ("Requires", "After", "Before"):
+        head += [f"{key}={' '.join(unit[key.lower()])}"] if unit[key.lower()] else []
     for name in ("Reload", "Restart"):
         if triggers := unit[f"{name.lower()}Triggers"]:
             head.append(f"X-{name}-Triggers={' '.join(triggers)}")
-    body = [f"{key}={value}" for key, values in unit.get("lines", {}).items() for value in values]
+    body = [f'Environment="{name}={value}"' for name, value in unit.get("environment", {}).items()]
+    body += [f"{key}={value}" for key, values in unit.get("lines", {}).items() for value in values]
     if not unit.get("stopIfChanged", True):
         body.append("X-StopIfChanged=false")
     return "\n".join(["[Unit]", *head, f"[{kind}]", *body]) + "\n"
+
+
+def scripts(scenario: Scenario) -> dict[str, str]:
+    """The scripts of services, by their paths."""
+    return {_script(name): unit["script"] for name, unit in scenario["services"].items() if unit["script"]}
+
+
+def _script(service: str) -> str:
+    return f"/nix/store/{'0' * 32}-unit-script-{service}"
 
 
 def put_units(scenario: Scenario, directory: Path, packaged: Iterable[str]) -> None:
@@ -49,7 +60,8 @@ def put_units(scenario: Scenario, directory: Path, packaged: Iterable[str]) -> N
             file = directory / f"{full}.d/overrides.conf" if full in packaged else directory / full
             file.parent.mkdir(parents=True, exist_ok=True)
             # A target has no section of its own.
-            file.write_text(drop_in(section, unit).replace("[Target]\n", ""))
+            text = drop_in(section, unit).replace("[Target]\n", "")
+            file.write_text(text + (f"ExecStart=/bin/sh -e {_script(name)}\n" if unit.get("script") else ""))
             for target in unit["wantedBy"]:
                 wants = directory / f"{target}.wants"
                 wants.mkdir(exist_ok=True)

@@ -117,6 +117,28 @@
       };
     };
 
+    # What is said among the settings comes before what options say.
+    both = {
+      services.sysmonstm = {
+        hub.enable = true;
+        collector.interval = 5;
+        collector.settings.collection_interval = 1;
+        aggregator.retention.rawHours = 48;
+        aggregator.settings.keep_raw_hours = 24;
+        gateway.allowedHosts = [ "one.example.org" ];
+        gateway.settings.allowed_hosts = [ "two.example.org" ];
+      };
+    };
+
+    # Parts of a hub can be switched off again.
+    without-gateway-and-collector = {
+      services.sysmonstm = {
+        hub.enable = true;
+        gateway.enable = false;
+        collector.enable = false;
+      };
+    };
+
     # Every setting of the README's table that a module may set, by the name that it has in TOML.
     settings = {
       services.sysmonstm = {
@@ -192,6 +214,55 @@
         hub.enable = true;
         database.createLocally = true;
         database.urlFile = "/run/secrets/database";
+      };
+      says = "Leave one";
+    };
+    another-database-beside-the-local-one = {
+      config.services.sysmonstm = {
+        hub.enable = true;
+        aggregator.settings.timescale_url = "host=db.example.org dbname=monitor";
+      };
+      says = "createLocally = false";
+    };
+    old-postgresql = {
+      config = {
+        services.postgresql.package = {
+          type = "derivation";
+          outPath = "/nix/store/postgresql";
+          version = "14.20";
+        };
+        services.sysmonstm.hub.enable = true;
+      };
+      says = "PostgreSQL 15 or newer";
+    };
+    one-port-for-both = {
+      config.services.sysmonstm = {
+        hub.enable = true;
+        gateway.port = 50051;
+      };
+      says = "are the same";
+    };
+    open-and-listening-to-nobody = {
+      config.services.sysmonstm = {
+        hub.enable = true;
+        gateway.openFirewall = true;
+        gateway.listenAddress = "127.0.0.1";
+      };
+      says = "services.sysmonstm.gateway.listenAddress";
+    };
+    rules-where-nobody-evaluates = {
+      config.services.sysmonstm = {
+        collector.enable = true;
+        collector.aggregatorUrls = [ "hub:50051" ];
+        alerts.rules.cpu-high.enabled = false;
+      };
+      says = "say them on the hub";
+    };
+    two-files-of-rules = {
+      config.services.sysmonstm = {
+        hub.enable = true;
+        alerts.rules.cpu-high.enabled = false;
+        alerts.settings.rules_file = "/etc/rules.toml";
       };
       says = "Leave one";
     };
@@ -280,6 +351,18 @@
     name-with-a-blank = {
       services.sysmonstm.collector.enable = true;
       services.sysmonstm.collector.machineId = "web 1";
+    };
+    name-for-an-address = {
+      services.sysmonstm.hub.enable = true;
+      services.sysmonstm.gateway.listenAddress = "hub.example.org";
+    };
+    address-in-brackets = {
+      services.sysmonstm.hub.enable = true;
+      services.sysmonstm.gateway.listenAddress = "[::1]";
+    };
+    no-port = {
+      services.sysmonstm.hub.enable = true;
+      services.sysmonstm.gateway.port = 0;
     };
     no-such-option = {
       services.sysmonstm.collector.enabled = true;

@@ -25,6 +25,8 @@ let
   unit = {
     wantedBy = option (types.listOf types.str) [ ];
     after = option (types.listOf types.str) [ ];
+    before = option (types.listOf types.str) [ ];
+    requires = option (types.listOf types.str) [ ];
     description = option types.str "";
     reloadTriggers = option (types.listOf types.unspecified) [ ];
     restartTriggers = option (types.listOf types.unspecified) [ ];
@@ -56,6 +58,8 @@ in
   pkgs = {
     coreutils = package "coreutils";
     cacert = package "cacert";
+    # Of the machines in nix/tests.
+    python3 = package "python3";
     stdenv = {
       buildPlatform.canExecute = _: true;
       hostPlatform = { };
@@ -69,12 +73,27 @@ in
       stored name { inherit environment command; } { inherit environment command; };
     # Of packages.nix, which is all that is called.
     callPackage =
-      _:
+      file:
       {
         withHub ? true,
         ...
       }:
-      package (if withHub then "sysmonstm-0.1.0" else "sysmonstm-collector-0.1.0");
+      package (
+        if baseNameOf file == "up.nix" then
+          "sysmonstm-up"
+        else if withHub then
+          "sysmonstm-0.1.0"
+        else
+          "sysmonstm-collector-0.1.0"
+      )
+      // {
+        meta.mainProgram = baseNameOf file;
+      };
+    # Of the flake, which only names them.
+    inherit lib;
+    testers.runNixOSTest = test: test;
+    nixfmt-tree = package "nixfmt-tree";
+    mkShell = _: package "shell";
   };
 
   module =
@@ -101,6 +120,7 @@ in
         services.postgresql = {
           enable = option types.bool false;
           extensions = option (types.functionTo (types.listOf types.package)) (_: [ ]);
+          package = option types.package (package "postgresql" // { version = "17.6"; });
           finalPackage = option types.package (package "postgresql");
           settings.port = option types.port 5432;
           settings.shared_preload_libraries = option (types.listOf types.str) [ ];
@@ -128,19 +148,39 @@ in
           )
         )) { };
 
+        # A machine that is built from another, by the options that are declared here.
+        specialisation = option (types.attrsOf (
+          types.submodule { options.configuration = option types.deferredModule { }; }
+        )) { };
+
         system.configurationRevision = option (types.nullOr types.str) null;
+        system.forbiddenDependenciesRegexes = option (types.listOf types.str) [ ];
+        system.switch.enable = option types.bool false;
 
         systemd.package = option types.package (package "systemd");
         systemd.packages = option (types.listOf types.package) [ ];
         systemd.services = units {
           stopIfChanged = option types.bool true;
+          environment = option (types.attrsOf types.str) { };
+          script = option types.lines "";
           serviceConfig = option directives { };
         };
         systemd.sockets = units { socketConfig = option directives { }; };
         systemd.targets = units { };
         systemd.tmpfiles.settings = option (types.attrsOf (
-          types.attrsOf (types.attrsOf (types.submodule { options.argument = option types.str ""; }))
+          types.attrsOf (
+            types.attrsOf (
+              types.submodule {
+                options = {
+                  argument = option types.str "";
+                  mode = option types.str "-";
+                };
+              }
+            )
+          )
         )) { };
+
+        virtualisation.memorySize = option types.int 1024;
 
         users.users = option (types.attrsOf (
           types.submodule {

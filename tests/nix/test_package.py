@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ VERSIONS: dict[str, str | None] = recorded()["pythonVersions"]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # What only the hub imports.
 HUB = ("aiohttp", "aiohttp-jinja2", "numpy", "psycopg", "redis")
+# As tests/nix/package.nix has coreutils.
 KILL = "/nix/store/coreutils/bin/kill"
 SITE = "lib/python3/site-packages"
 # As in the package: other names of these, and nothing beside them.
@@ -62,6 +64,23 @@ def test_browser_libraries_are_fetched_by_the_hashes_of_the_lock_file() -> None:
     assert "npm pack --silent uplot@" in tarball["buildCommand"]
 
 
+def test_the_whole_package_is_tested_as_it_is_built() -> None:
+    assert PACKAGES["sysmonstm"]["doCheck"] is True
+    assert {"pytestCheckHook", "pytest-asyncio", "hypothesis", "trustme"} <= set(PACKAGES["sysmonstm"]["check"])
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_commands_pass_on_where_python_finds_the_package(name: str) -> None:
+    """`sysmonctl up` starts the interpreter anew; what is in PYTHONPATH already stays."""
+    (arguments,) = PACKAGES[name]["makeWrapperArgs"]
+    option, variable, separator, path = arguments.split()
+    assert (option, variable, separator) == ("--prefix", "PYTHONPATH", ":")
+    own, *others = path.split(":")
+    assert own.endswith("/lib/python3.13/site-packages")
+    assert {Path(one).name for one in others} == set(PACKAGES[name]["dependencies"])
+    assert PACKAGES[name]["mainProgram"] == "sysmonctl"
+
+
 def test_the_pure_tests_are_there() -> None:
     listed = (ROOT / "nix/pure-tests.txt").read_text().split()
     assert listed == sorted(set(listed))
@@ -74,25 +93,27 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_wheel(tmp_path_factory.mktemp("build"))
 
 
-def installed(wheel: Path, out: Path, *names: str) -> Path:
-    """The package of these daemons, as nix/package.nix puts it together."""
+def installed(wheel: Path, out: Path, name: str) -> Path:
+    """One of the packages, as nix/package.nix puts it together."""
     site = out / SITE
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
     subprocess.run([*pip, "--target", site, wheel], check=True, timeout=300)
     shutil.move(site / "bin", out / "bin")
-    environ = {"PATH": os.defpath, "out": str(out), "site": str(site), "kill": KILL}
-    subprocess.run(["bash", ROOT / "nix/install.sh", *names], env=environ, check=True, timeout=60)
+    script = re.sub(r"/nix/store/\S+-install\.sh", str(ROOT / "nix/install.sh"), PACKAGES[name]["postInstall"])
+    script = script.replace("$out/lib/python3.13/site-packages", str(site))
+    environ = {"PATH": os.defpath, "out": str(out)}
+    subprocess.run(["bash", "-eu", "-c", script], env=environ, check=True, timeout=60)
     return out
 
 
 @pytest.fixture(scope="module")
 def whole(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return installed(wheel, tmp_path_factory.mktemp("whole"), *daemons())
+    return installed(wheel, tmp_path_factory.mktemp("whole"), "sysmonstm")
 
 
 @pytest.fixture(scope="module")
 def split(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return installed(wheel, tmp_path_factory.mktemp("split"), "collectord")
+    return installed(wheel, tmp_path_factory.mktemp("split"), "sysmonstm-collector")
 
 
 def units(out: Path) -> set[str]:

@@ -107,10 +107,10 @@ def test_a_wedged_loop_is_replaced(
 
 
 def test_servers_that_hang_are_no_reason_to_die(tmp_path: Path, control: Path, server_directory: Path) -> None:
-    (server_directory / "hanging").mkdir()
+    (server_directory / "hanging-for-alertd").mkdir()
     with (
-        RealServer(servers.redis, server_directory / "hanging") as redis,
-        RealServer(servers.postgres, server_directory / "hanging") as postgres,
+        RealServer(servers.redis, server_directory / "hanging-for-alertd") as redis,
+        RealServer(servers.postgres, server_directory / "hanging-for-alertd") as postgres,
         played(tmp_path, unit(control, redis.url, postgres.url)) as systemd,
     ):
         systemd.says("waiting for the database")

@@ -33,8 +33,7 @@ _ROLE = "SELECT 1 FROM pg_roles WHERE rolname = :'account'"
 _DATABASE_OWNER = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :'database'"
 _RIGHTS = """
 SELECT count(*) FROM pg_default_acl, aclexplode(defaclacl) AS given
-WHERE pg_get_userbyid(defaclrole) = :'owner' AND pg_get_userbyid(given.grantee) = :'alerts'
-    AND given.privilege_type = 'INSERT'"""
+WHERE pg_get_userbyid(defaclrole) = :'owner' AND pg_get_userbyid(given.grantee) = :'account'"""
 
 
 def check_stores(redis: bool, postgres: bool) -> None:
@@ -119,8 +118,8 @@ def _missing() -> list[str]:
     roles = [f"the role {account}" for account in ACCOUNTS if not _ask(_ROLE, account=account)]
     if not _ask(_DATABASE_OWNER):
         return [*roles, f"the database {DATABASE}"]
-    rights = [f"the rights of {ALERTS}"] if _ask(_RIGHTS, DATABASE) == "0" else []
-    return [*roles, *rights]
+    without = [one for one in (READER, ALERTS) if _ask(_RIGHTS, DATABASE, one) == "0"]
+    return [*roles, *(f"the rights of {account}" for account in without)]
 
 
 def _put_timescaledb(steps: Steps) -> None:
@@ -159,7 +158,7 @@ def _preloaded() -> bool:
 
 def _ask(sql: str, database: str = "postgres", account: str = "") -> str:
     """The one value that a question has, empty if it has none. Asked as PostgreSQL's own account."""
-    names = {"database": DATABASE, "owner": OWNER, "alerts": ALERTS, "account": account}
+    names = {"database": DATABASE, "owner": OWNER, "account": account}
     variables = [f"--set={name}={value}" for name, value in names.items()]
     return run([*_PSQL, *variables, f"--dbname={database}"], stdin=sql).strip()
 
