@@ -30,6 +30,7 @@ from sysmonstm.ctl.doctor.credentials import Secret
 from sysmonstm.ctl.doctor.disk import GIB, MIB, Room
 from sysmonstm.ctl.doctor.finding import Finding, Verdict, fail, ok, unseen, warn
 from sysmonstm.ctl.doctor.hub import Reached
+from sysmonstm.ctl.doctor.listening import listed
 from sysmonstm.ctl.doctor.report import lines, status
 from sysmonstm.ctl.doctor.sockets import Socket
 from sysmonstm.ctl.doctor.spool import Spool
@@ -69,15 +70,15 @@ def test_what_systemctl_shows_is_understood() -> None:
     service = Unit.of("sysmon-gatewayd.service", shown["sysmon-gatewayd.service"])
     assert (service.installed, service.enabled, service.state, service.pid) == (True, True, "active", 412)
     assert not Unit.of("sysmon-alertd.service", shown["sysmon-alertd.service"]).installed
-    assert [(str(where), int(kind)) for where, kind in sockets.listed(shown["sysmon-gatewayd.socket"]["Listen"])] == [
-        ("127.0.0.1:8000", 1),
-        ("/run/sysmon/gatewayd.sock", 1),
+    assert listed(shown["sysmon-gatewayd.socket"]["Listen"]) == [
+        (Address("127.0.0.1", 8000), 1),
+        (Path("/run/sysmon/gatewayd.sock"), 1),
     ]
 
 
 def test_what_listens_everywhere_is_looked_for_on_loopback() -> None:
-    listens = "0.0.0.0:50051 (Stream)\n[::]:8000 (Stream)\n/run/sysmon/metrics.sock (Datagram)\n"
-    assert sockets.listed(listens) == [
+    listens = "0.0.0.0:50051 (Stream)\n[::]:8000 (Stream)\n/run/sysmon/metrics.sock (Datagram)\n@abstract (Stream)\n"
+    assert listed(listens) == [
         (Address("127.0.0.1", 50051), 1),
         (Address("::1", 8000), 1),
         (Path("/run/sysmon/metrics.sock"), 2),
@@ -340,8 +341,8 @@ def test_descriptors(most: int | None, verdict: Verdict) -> None:
     ],
 )
 def test_ports(reserved: str, verdict: Verdict, words: list[str]) -> None:
-    judged(ports.judge("32768\t60999\n", reserved), verdict, *words)
-    judged(ports.judge("51000\t60999\n", reserved), OK)
+    judged(ports.judge("32768\t60999\n", reserved, [8000, 50051]), verdict, *words)
+    judged(ports.judge("51000\t60999\n", reserved, [8000, 50051]), OK)
 
 
 def test_accounts_and_the_journal() -> None:

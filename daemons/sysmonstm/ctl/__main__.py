@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sysmonstm.config import UserError, die
 from sysmonstm.ctl import alertd
+from sysmonstm.ctl.dashboard import DEFAULT_URL, url_here
 from sysmonstm.ctl.events import events
 from sysmonstm.ctl.installing import command as installing
 from sysmonstm.ctl.machines import machines
@@ -19,8 +20,6 @@ from sysmonstm.ctl.state import state_directory
 from sysmonstm.ctl.top import top
 from sysmonstm.ctl.up import up
 from sysmonstm.logs import printable
-
-DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,15 +33,15 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--verbose", action="store_true", help="the daemons' log lines to the terminal, not to files")
     run.set_defaults(run=_up)
 
-    url = f"the dashboard's address (or $SYSMON_URL; {DEFAULT_URL})"
+    url = f"the dashboard's address (or $SYSMON_URL; where systemd listens for it here, else {DEFAULT_URL})"
     table = commands.add_parser("machines", help="print a table of the machines")
     table.add_argument("--url", help=url)
     table.add_argument("--json", action="store_true", help="print what the API answers")
-    table.set_defaults(run=lambda asked: machines(_url(asked) or DEFAULT_URL, asked.json))
+    table.set_defaults(run=lambda asked: machines(_url(asked) or url_here(), asked.json))
 
     live = commands.add_parser("top", help="the same table, live, until q or Ctrl-C")
     live.add_argument("--url", help=url)
-    live.set_defaults(run=lambda asked: top(_url(asked) or DEFAULT_URL))
+    live.set_defaults(run=lambda asked: top(_url(asked) or url_here()))
 
     happened = commands.add_parser("events", help="print what happened: alerts, failed units, new machines")
     happened.add_argument("--url", help=url)
@@ -118,7 +117,7 @@ def _doctor(arguments: argparse.Namespace) -> None:
 
 
 def _events(asked: argparse.Namespace) -> None:
-    events(_url(asked) or DEFAULT_URL, asked.machine, asked.lines, asked.follow, asked.json)
+    events(_url(asked) or url_here(), asked.machine, asked.lines, asked.follow, asked.json)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+from sysmonstm.ctl.doctor.listening import is_loopback
 
 SECONDS = 10.0
 WEB_SECONDS = 5.0
@@ -70,7 +73,7 @@ def answer(url: str) -> Any:
 
 def _opener_for(url: str) -> urllib.request.OpenerDirector:
     """Of this machine nothing but an answer is wanted; its certificate has the name that others call it by."""
-    if not url.startswith("https://127.0.0.1:"):
+    if not (url.startswith("https://") and is_loopback(urlsplit(url).hostname or "")):
         return _opener
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

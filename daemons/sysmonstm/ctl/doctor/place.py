@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sysmonstm import toml_text
 from sysmonstm.config import SECRET, SHARED
+from sysmonstm.ctl import dashboard
 from sysmonstm.ctl.doctor import asking, units
 from sysmonstm.ctl.doctor.units import Unit
 from sysmonstm.listen import parse_address
@@ -133,7 +134,8 @@ def find(state: Path, url: str | None) -> Place:
     root = os.geteuid() == 0
     if installed:
         here = Place(installed, "", root=root)
-        return replace(here, url=url or f"{_scheme(here.setting('gatewayd', 'tls_certificate'))}://127.0.0.1:8000")
+        scheme = _scheme(here.setting("gatewayd", "tls_certificate"))
+        return replace(here, url=url or dashboard.url_of(known.get(dashboard.SOCKET), scheme))
     running = _of_up(state)
     return Place(running, url or _dashboard(running), state=state, root=root)
 

@@ -1,16 +1,16 @@
-"""Whether the kernel may give the hub's port to somebody else's outgoing connection before the hub has it."""
+"""Whether the kernel may give the hub's ports to somebody else's outgoing connection before the hub has them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sysmonstm.ctl.doctor import asking
 from sysmonstm.ctl.doctor.finding import Finding, ok, warn
+from sysmonstm.ctl.doctor.listening import addresses
 from sysmonstm.ctl.doctor.place import Place
 
 IPV4 = Path("/proc/sys/net/ipv4")
-INGEST = 50051
-HTTP = 8000
 
 
 def check(place: Place) -> list[Finding]:
@@ -18,14 +18,21 @@ def check(place: Place) -> list[Finding]:
     if not (place.by_systemd and place.is_hub):
         return []
     given = asking.text_of(IPV4 / "ip_local_port_range")
-    return judge(given, asking.text_of(IPV4 / "ip_local_reserved_ports") or "") if given else []
+    reserved = asking.text_of(IPV4 / "ip_local_reserved_ports") or ""
+    return judge(given, reserved, wanted(place)) if given else []
 
 
-def judge(given: str, reserved: str) -> list[Finding]:
-    """What is to be said of the ports that are given out, and of those that are kept back, in the kernel's words."""
+def wanted(place: Place) -> list[int]:
+    """The ports that systemd listens on."""
+    sockets = (one.socket for one in place.daemons)
+    return sorted({at.port for one in sockets if one for at in addresses(one.shown.get("Listen", ""))})
+
+
+def judge(given: str, reserved: str, wanted: Sequence[int]) -> list[Finding]:
+    """What is to be said of the ports that are given out and of those kept back, in the kernel's words, and of ours."""
     first, last = (int(word) for word in given.split()[:2])
     kept = _ports(reserved)
-    loose = [port for port in (HTTP, INGEST) if first <= port <= last and port not in kept]
+    loose = [port for port in wanted if first <= port <= last and port not in kept]
     if not loose:
         return [ok("no outgoing connection can be given the hub's ports")]
     named = ",".join(map(str, loose))

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from sysmonstm.ctl.doctor.checks import CHECKS
 from sysmonstm.ctl.doctor.finding import Finding, Verdict
+from sysmonstm.ctl.doctor.nixos import on_nixos
 from sysmonstm.ctl.doctor.place import Place, find
+from sysmonstm.ctl.installing.checks import NIXOS
 from sysmonstm.logs import printable
 
 COLOURS = {Verdict.OK: "\x1b[32m", Verdict.WARN: "\x1b[33m", Verdict.FAIL: "\x1b[1;31m", Verdict.UNSEEN: "\x1b[2m"}
@@ -38,7 +40,8 @@ def look(place: Place) -> list[Named]:
     # They mostly wait: for daemons that are asked, and for what does not answer.
     with ThreadPoolExecutor(len(checks)) as threads:
         found = threads.map(lambda check: check[1](place), checks)
-        return [(name, one) for (name, _), findings in zip(checks, found, strict=True) for one in findings]
+        said = [(name, one) for (name, _), findings in zip(checks, found, strict=True) for one in findings]
+    return [(name, on_nixos(one)) for name, one in said] if NIXOS.exists() else said
 
 
 def status(found: Iterable[Named]) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sysmonstm.ctl.doctor.finding import Finding, Verdict, fail, ok, unseen, warn
+from sysmonstm.ctl.doctor.listening import listed
 from sysmonstm.ctl.doctor.place import Daemon, Place
 from sysmonstm.listen import UNIX, Address, parse_place
 
@@ -73,25 +74,6 @@ def places(place: Place, daemon: Daemon) -> list[tuple[Path | Address, int]]:
         return [(parse_place(text), socket.SOCK_STREAM)] if text and environ else []
     except ValueError:
         return []
-
-
-def listed(text: str) -> list[tuple[Path | Address, int]]:
-    """The places in systemd's words: lines such as "127.0.0.1:50051 (Stream)"."""
-    found: list[tuple[Path | Address, int]] = []
-    for line in text.splitlines():
-        address, _, kind = line.partition(" (")
-        number = socket.SOCK_DGRAM if kind.startswith("Datagram") else socket.SOCK_STREAM
-        if address.startswith("/"):
-            found.append((Path(address), number))
-        else:
-            host, _, port = address.rpartition(":")
-            found.append((Address(_reached(host.strip("[]")), int(port)), number))
-    return found
-
-
-def _reached(host: str) -> str:
-    """From here, what listens on every address is reached on loopback."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "::1"}.get(host, host)  # noqa: S104 - told apart, not bound
 
 
 def look(daemon: str, where: Path | Address, kind: int) -> Socket:
