@@ -21,8 +21,8 @@ class NixosTree:
         self.profiles = root / "nix/var/nix/profiles"
         for directory in (self.store, self.profiles, root / "run"):
             directory.mkdir(parents=True)
-        # Of the newest link, in nanoseconds since 1970: an hour ago, and each a second after the one before.
-        self.time_ns = (int(time.time()) - 3600) * 1_000_000_000
+        # Of the newest link, in nanoseconds since 1970.
+        self.time_ns = 0
 
     def system(self, name: str, kernel: str = "6.12", revision: str = "", specialisations: Sequence[str] = ()) -> Path:
         """Build one: its store path."""
@@ -47,9 +47,9 @@ class NixosTree:
     def set_profile(self, number: int) -> None:
         self._link(self.profiles / "system", Path(f"system-{number}-link"))
 
-    def activate(self, system: Path) -> None:
-        """What `nixos-rebuild test` does."""
-        self._link(self.root / "run/current-system", system)
+    def activate(self, system: Path, time_ns: int | None = None) -> None:
+        """What `nixos-rebuild test` does; the clock says `time_ns`, or what it is."""
+        self._link(self.root / "run/current-system", system, time_ns)
 
     def switch(self, number: int, system: Path) -> None:
         """What `nixos-rebuild switch` does."""
@@ -63,10 +63,10 @@ class NixosTree:
         self._link(self.root / "run/booted-system", system)
         self.activate(system)
 
-    def _link(self, link: Path, target: Path) -> None:
+    def _link(self, link: Path, target: Path, time_ns: int | None = None) -> None:
         # Put in place with its time: to set that later would be another activation for who looks in between.
         new = link.with_name(f"{link.name}.new")
         new.symlink_to(target)
-        self.time_ns += 1_000_000_000
+        self.time_ns = time.time_ns() if time_ns is None else time_ns
         os.utime(new, ns=(self.time_ns, self.time_ns), follow_symlinks=False)
         new.replace(link)

@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import psycopg
+import pytest
 from redis import Redis
 
 from sysmon.v1 import ingest_pb2 as pb
@@ -85,9 +86,25 @@ async def test_a_switch_reaches_everybody_without_a_restart(system: WholeSystem,
         assert (in_redis(system).facts["generation"], list(in_redis(system).tags)) == ("43", TAGS)
         eventually("the database has it", lambda: stored(system)[0].get("generation") == "43")
         assert stored(system)[1] == TAGS
+        assert {"needs_reboot", "revision"} <= set(told["facts"]) & set(in_redis(system).facts) & set(stored(system)[0])
         (event,) = eventually(
             "the event is stored", lambda: system.get(f"/api/events?kind=system.activated&machine={NAME}").get("events")
         )
     assert event["message"].startswith("generation 43 (revision 1a2b3c4d) was activated, after 42; needs a reboot: ")
-    assert (event["severity"], event["time"]) == ("info", tree.time_ns / 1e9)
+    assert (event["severity"], event["time"]) == ("info", pytest.approx(tree.time_ns / 1e9, abs=1e-5))
     assert event["fields"]["previous_generation"] == "42"
+
+
+async def test_what_is_no_longer_so_goes_away_everywhere(system: WholeSystem, tmp_path: Path) -> None:
+    tree = NixosTree(tmp_path)
+    tree.generation(42, tree.system("42"))
+    tree.boot(tree.store / "hash-nixos-system-web1-42")
+    tree.switch(43, tree.system("43", kernel="6.18", revision=REVISION))
+    gone = {"needs_reboot", "revision"}
+    with collector(system, tree.root):
+        eventually("it is told of", lambda: gone <= set(stored(system)[0]))
+        tree.switch(44, tree.system("44"))
+        eventually("the database has what is now", lambda: stored(system)[0].get("generation") == "44")
+        machine = system.machine(NAME)
+    assert machine
+    assert not gone & (set(stored(system)[0]) | set(in_redis(system).facts) | set(machine["facts"]))

@@ -74,7 +74,7 @@ def decoded(text: str) -> Running:
         running = Running(**found)
     except (TypeError, RecursionError) as error:
         raise ValueError(f"the file is damaged: {error}") from None
-    whole = [running.activated_ns, 0 if running.generation is None else running.generation]
+    whole = [running.activated_ns, running.seen_ns, 0 if running.generation is None else running.generation]
     words = [running.system, running.boot, running.specialisation, running.revision, running.label]
     if not all(type(one) is int for one in whole) or not all(isinstance(one, str) for one in words):
         raise ValueError("the file is damaged: a value is of another type")

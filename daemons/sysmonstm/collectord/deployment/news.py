@@ -28,7 +28,17 @@ def activation(before: Running | None, now: Deployment) -> Happening | None:
     if now.needs_reboot:
         sentence += f"; needs a reboot: {', '.join(now.needs_reboot)}"
     fields = _fields(before, now)
-    return Happening(ACTIVATED, Severity.INFO, sentence, fields, running.activated_ns // 1000)
+    return Happening(ACTIVATED, Severity.INFO, sentence, fields, _time_ns(before, running) // 1000)
+
+
+def _time_ns(before: Running, running: Running) -> int:
+    """When it was activated as its link says, if that can be; else when it was seen.
+
+    A machine without a clock of its own makes the link of a boot in 1970, in each boot a little earlier or later: what
+    the link said before tells nothing of it. When that was seen does, as by then most such machines know the time.
+    """
+    can_be = before.seen_ns < running.activated_ns <= running.seen_ns
+    return running.activated_ns if can_be else running.seen_ns
 
 
 def _sentence(before: Running, running: Running, *, booted: bool) -> str:

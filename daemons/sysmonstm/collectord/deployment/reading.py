@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +38,10 @@ def is_nixos(root: Path) -> bool:
 
 
 def deployed(root: Path) -> Deployment | None:
-    """What is deployed now; None where there is no NixOS."""
+    """What is deployed now; None where there is no NixOS, and in the midst of an activation."""
+    now_ns = time.time_ns()
     mark = marked(root) if is_nixos(root) else None
-    return read(root, mark) if mark else None
+    return settled(root, mark, now_ns) if mark else None
 
 
 def marked(root: Path) -> Mark | None:
@@ -55,14 +57,24 @@ def marked(root: Path) -> Mark | None:
     return Mark(current, activated_ns, booted, booted_ns, _target(root / _PROFILES / "system"))
 
 
-def read(root: Path, mark: Mark) -> Deployment:
-    """All of it, for a mark that was just taken. What cannot be read is not known: see Deployment and Running."""
+def settled(root: Path, mark: Mark, now_ns: int) -> Deployment | None:
+    """All of it, for a mark that was just taken; None if anything was deployed meanwhile, as that may mix two systems.
+
+    `now_ns` is a time before the mark was taken, so that no later activation is older.
+    """
+    found = _read(root, mark, now_ns)
+    return found if marked(root) == mark else None
+
+
+def _read(root: Path, mark: Mark, now_ns: int) -> Deployment:
+    # What cannot be read is not known: see Deployment and Running.
     current, profiles = _resolved(root / _CURRENT), root / _PROFILES
     next_boot = _number_of(mark.profile)
     generation, specialisation = _generation_of(current, profiles, next_boot)
     running = Running(
         system=str(current),
         activated_ns=mark.activated_ns,
+        seen_ns=now_ns,
         # In a container the kernel's boot is that of its host; without a clock, links are made in 1970 at each boot.
         boot=f"{boot_id().hex()}-{mark.booted_ns}",
         generation=generation,

@@ -12,13 +12,14 @@ PARTS: Mapping[str, str] = {"kernel": "kernel", "initrd": "initrd", "kernel-modu
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The system that runs: its store path, when it was activated (nanoseconds since 1970) and in which boot.
+    """The system that runs: its store path, when its link was made and when that was seen, and in which boot.
 
-    What is not known of it is empty, or None.
+    Times are nanoseconds since 1970. What is not known of it is empty, or None.
     """
 
     system: str
     activated_ns: int
+    seen_ns: int
     boot: str
     generation: int | None = None
     specialisation: str = ""
