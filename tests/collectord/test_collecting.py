@@ -6,20 +6,28 @@ import asyncio
 import time
 from collections.abc import Iterable
 from itertools import pairwise
+from pathlib import Path
+from threading import Event
 from typing import cast
 
 import pytest
 
 from sysmon.v1 import ingest_pb2 as pb
 from sysmonstm.collectord.collecting import collect, take_last
+from sysmonstm.collectord.deployment import reading
 from sysmonstm.collectord.grid import Schedule
 from sysmonstm.collectord.happening import DROPPED, MOST_WAITING, Happening, Happenings, Severity
 from sysmonstm.collectord.intake import Intake
 from sysmonstm.collectord.probe import Probe, Rates, Row
+from sysmonstm.collectord.probes.agent import AgentState
+from sysmonstm.collectord.probes.nixos import NixosProbe
 from sysmonstm.collectord.sampler import Sample, Sampler
+from sysmonstm.collectord.settings import CollectorSettings
+from sysmonstm.collectord.sources import sources
 from sysmonstm.metric import Kind, Metric, Unit
 from sysmonstm.service import Service
 from sysmonstm.wire import MAX_EVENT_FIELDS, MAX_EVENTS, MAX_TEXT
+from tests.collectord.nixos_tree import NixosTree
 from tests.shared.real_server import until
 
 COUNTED = Metric("test.counted", Unit.COUNT_PER_SECOND, Kind.RATE, "A thousand a second")
@@ -36,6 +44,17 @@ class Counting(Probe):
 
     def read(self, now: float) -> Iterable[Row]:
         yield COUNTED, "", self._rates.since_last(now, {"": [1000 * now]})[""][0]
+
+
+class Late(NixosProbe):
+    """One that answers only when it may: its disk is slow, or its thread had to wait."""
+
+    def __init__(self, probe: Probe, may: Event) -> None:
+        self._probe, self._may = probe, may
+
+    def read(self, now: float) -> Iterable[Row]:
+        self._may.wait()
+        return self._probe.read(now)
 
 
 class Taken:
@@ -79,6 +98,32 @@ async def test_an_early_sample_has_right_rates_and_the_grid_stays() -> None:
     # The early one is besides the grid, which goes on as it was.
     assert gaps[0] + gaps[1] == pytest.approx(2.0, abs=0.3)
     assert gaps[2] == pytest.approx(2.0, abs=0.3)
+
+
+async def test_an_activation_that_a_sample_was_too_early_for_has_one_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one on the grid is an hour away."""
+    tree = NixosTree(tmp_path / "root")
+    tree.generation(42, tree.system("42"))
+    tree.boot(tree.store / "hash-nixos-system-web1-42")
+    monkeypatch.setattr(reading, "ROOT", tree.root)
+    schedule, taken, may = Schedule(3600.0), Taken(), Event()
+    happenings = Happenings(schedule.hurry)
+    settings = CollectorSettings(spool_directory=tmp_path)
+    found = sources(settings, happenings, lambda: AgentState(0, 0, 0, 0), lambda _: None)
+    (probe,) = (one for one in found.probes if isinstance(one, NixosProbe))
+    probe.read(0.0)
+    sampler = Sampler([Late(probe, may)], 0.2)
+    tree.switch(43, tree.system("43"))
+    task = asyncio.create_task(collect(Service(), schedule, sampler, happenings, cast(Intake, taken), str))
+    await until("one is taken without it", lambda: len(taken.samples) == 1)
+    may.set()
+    await until("another one is taken", lambda: len(taken.samples) == 2)
+    task.cancel()
+    await asyncio.wait({task})
+    sampler.close()
+    assert [[event.kind for event in sample.events] for sample in taken.samples] == [[], ["system.activated"]]
 
 
 async def test_a_wait_of_an_hour_shows_that_it_goes_on_and_is_late_when_it_does_not(

@@ -284,12 +284,27 @@ def test_a_damaged_memory_is_said_once_and_is_no_news(
     assert len(collector.happened()) == 1
 
 
-@pytest.mark.parametrize("changed", ['"activated_ns": "1"', '"generation": 4.5', '"system": null', '"boot": []'])
-def test_a_value_of_another_type_is_damage(tree: NixosTree, collector: Collector, tmp_path: Path, changed: str) -> None:
+# A flag is a number to Python, and no time.
+@pytest.mark.parametrize(
+    "changed",
+    [
+        '"activated_ns": "1"',
+        '"activated_ns": true',
+        '"seen_ns": false',
+        '"generation": 4.5',
+        '"generation": true',
+        '"system": null',
+        '"boot": []',
+    ],
+)
+def test_a_value_of_another_type_is_damage(
+    collector: Collector, tmp_path: Path, caplog: pytest.LogCaptureFixture, changed: str
+) -> None:
     file = tmp_path / "state/deployment.json"
     file.write_text(f"{file.read_text()[:-1]}, {changed}}}")
     collector.restart()
     assert collector.happened() == []
+    assert len([one for one in caplog.messages if "a value is of another type" in one]) == 1
 
 
 def test_a_memory_that_cannot_be_written_is_said_once_and_tried_again(

@@ -76,6 +76,18 @@ async def test_an_activation_is_told_of_once_and_renews_the_hello(tree: NixosTre
     assert hub.hellos[-1].facts["generation"] == "44"
 
 
+async def test_a_fact_that_is_no_longer_so_goes_away(tree: NixosTree, tmp_path: Path) -> None:
+    tree.switch(43, tree.system("43", kernel="6.18", revision=REVISION))
+    hub = ScriptedHub(take_all)
+    async with serving(hub) as address, collectord(tmp_path, address, tree.root):
+        await until("it runs", lambda: len(hub.frames) >= 2)
+        assert {"needs_reboot", "revision"} <= set(hub.hellos[-1].facts)
+        tree.switch(44, tree.system("44"))
+        await until("the hub has the facts of now", lambda: hub.hellos[-1].facts.get("generation") == "44")
+        assert not {"needs_reboot", "revision"} & set(hub.hellos[-1].facts)
+        assert "hostname" in hub.hellos[-1].facts
+
+
 async def test_the_sample_that_sees_it_carries_it(tree: NixosTree, tmp_path: Path) -> None:
     hub = ScriptedHub(take_all)
     async with serving(hub) as address, collectord(tmp_path, address, tree.root):
