@@ -1,7 +1,8 @@
-/** markers.js, happened.js: which events a chart marks, where, and what becomes of very many. */
+/** markers.js, mark_places.js, happened.js: which events a chart marks, where, and what becomes of very many. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Happened, MOST_KEPT } from "../../web/static/js/happened.js";
+import { headsOf, hung } from "../../web/static/js/mark_places.js";
 import { countText, labelOf, meant, placed, telling } from "../../web/static/js/markers.js";
 
 let ids = 0;
@@ -66,6 +67,9 @@ test("a cursor means the nearest mark, if it is near", () => {
   assert.equal(meant(found, 36), found[1]);
   assert.equal(meant(found, 30), null);
   assert.equal(meant(found, -10), null);
+  // No cursor is not one just left of the plot, where a mark may be near.
+  const [first] = marks(event(1));
+  assert.deepEqual([meant([first], -1), meant([first], 0)], [null, first]);
   assert.equal(meant([], 3), null);
 });
 
@@ -73,6 +77,47 @@ test("of many events those are told that say the most, in the order of their tim
   const [mark] = marks(event(1), event(2, "warning"), event(3), event(4, "critical"));
   assert.deepEqual(telling(mark, 3).map((one) => one.time), [1, 2, 4]);
   assert.deepEqual(telling(mark, 9).length, 4);
+});
+
+/** Labels of heads up to an end, each character of which is 6 pixels wide. */
+const labels = (end, ...events) => headsOf(marks(...events), end, (label) => label.length * 6).map(({ label }) => label);
+
+test("a flag is written on if its label and its edges end within the room", () => {
+  // From 20.5, 4 to each side of 12.
+  assert.deepEqual(labels(40.5, activated(10, "43")), ["43"]);
+  assert.deepEqual(labels(40, activated(10, "43")), [""]);
+  assert.deepEqual(labels(40.5, activated(10, "431")), [""]);
+});
+
+test("a label beside a head is written if it ends within the room", () => {
+  const two = (severity) => [event(10, severity), event(11)];
+  assert.deepEqual(labels(20.5 + 5 + 2 + 12, ...two("warning")), ["×2"]);
+  assert.deepEqual(labels(20.5 + 5 + 2 + 11, ...two("warning")), [""]);
+  assert.deepEqual(labels(20.5 + 6 + 2 + 11, ...two("critical")), [""]);
+});
+
+test("a label stays clear of the next mark, whose head reaches to the left of its line", () => {
+  /** The flag's label ends 20 pixels after its line, and 4 pixels are left free. */
+  const beside = (next) => labels(300, activated(10, "43"), next)[0];
+  assert.equal(beside(activated(22, "44")), "43");
+  assert.equal(beside(activated(21.5, "44")), "");
+  for (const [severity, reach] of [["info", 3], ["warning", 5], ["critical", 6]]) {
+    assert.equal(beside(event(22 + reach / 2, severity)), "43", severity);
+    assert.equal(beside(event(21.5 + reach / 2, severity)), "", severity);
+  }
+});
+
+test("lines lie on whole pixels", () => {
+  const heads = headsOf(marks(event(10.1), event(20.3)), 300, () => 1);
+  assert.deepEqual(heads.map(({ x, label }) => [x, label]), [[20.5, ""], [41.5, ""]]);
+});
+
+test("a note hangs on the side with more room, no wider than that and never very wide", () => {
+  assert.deepEqual(hung(100, 1000), { left: 108, right: null, widest: 320 });
+  assert.deepEqual(hung(900, 1000), { left: null, right: 108, widest: 320 });
+  assert.deepEqual(hung(500, 1000), { left: 508, right: null, widest: 320 });
+  assert.deepEqual(hung(10, 200), { left: 18, right: null, widest: 182 });
+  assert.deepEqual(hung(190, 200), { left: null, right: 18, widest: 182 });
 });
 
 test("how many are marked is said in words", () => {

@@ -2,6 +2,7 @@
 /** The marks of one chart: which events they stand for now, and the note that says so where the cursor is. */
 
 import { element, setAttribute, show } from "./dom.js";
+import { hung } from "./mark_places.js";
 import { drawMarks } from "./marker_drawing.js";
 import { countText, meant, placed, telling } from "./markers.js";
 import { clock, dateTime } from "./units.js";
@@ -10,9 +11,6 @@ import { clock, dateTime } from "./units.js";
 /** @typedef {import("uplot")} Plot */
 
 const MOST_TOLD = 4;
-/** Of a note and between it and its mark, in pixels. */
-const WIDEST = 320;
-const APART = 8;
 
 export class MarkLayer {
   /**
@@ -59,18 +57,18 @@ export class MarkLayer {
   }
 
   /**
-   * On that side of its mark where there is more room.
+   * The note beside its mark.
    * @param {Plot} plot
    * @param {number} x of the mark
    */
   hang(plot, x) {
     const frame = /** @type {HTMLElement} */ (plot.root.parentElement);
     const before = frame.offsetLeft + plot.over.offsetLeft + x;
-    const after = frame.offsetLeft + frame.offsetWidth - before;
+    const { left, right, widest } = hung(before, frame.offsetLeft + frame.offsetWidth);
     const { style } = this.note;
-    style.left = after >= before ? `${before + APART}px` : "auto";
-    style.right = after >= before ? "auto" : `${after + APART}px`;
-    style.maxWidth = `${Math.min(WIDEST, Math.max(before, after) - APART)}px`;
+    style.left = left === null ? "auto" : `${left}px`;
+    style.right = right === null ? "auto" : `${right}px`;
+    style.maxWidth = `${widest}px`;
   }
 }
 
