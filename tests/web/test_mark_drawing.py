@@ -1,15 +1,16 @@
-"""How marks are drawn where there is little room, and on screens of two pixels for one."""
+"""How marks are drawn where there is little room, on screens of two pixels for one, and where a clock is off."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.web.scripted import machine, scripted_page, snapshot
-from tests.whole_system import WholeSystem
+from tests.whole_system import WholeSystem, eventually
 
 pytestmark = pytest.mark.browser
 
@@ -59,15 +60,15 @@ class Drawn:
         self.plot = self.chart.locator(".u-over")
         self.width = float(self.plot.evaluate("one => one.clientWidth"))
 
-    def mark(self, *events: tuple[float, str, str]) -> None:
-        """Show these alone: where, the kind, and the severity or the generation."""
-        self._events[:] = [self._event(number, *event) for number, event in enumerate(events, 1)]
+    def mark(self, *events: tuple[float, str, str], ahead: float = 0) -> None:
+        """Show these alone: where, the kind, and the severity or the generation; by a clock that is so much ahead."""
+        self._events[:] = [self._event(number, *event, ahead) for number, event in enumerate(events, 1)]
         self.page.reload()
         expect(self.chart).to_have_attribute("data-marked", str(len(events)))
 
-    def _event(self, number: int, x: float, kind: str, what: str) -> dict[str, object]:
+    def _event(self, number: int, x: float, kind: str, what: str, ahead: float) -> dict[str, object]:
         activated = kind == "system.activated"
-        moment = self._present - SHOWN_SECONDS * (1 - x / self.width)
+        moment = self._present - SHOWN_SECONDS * (1 - x / self.width) + ahead
         told = {"id": number, "time": moment, "kind": kind, "severity": "info" if activated else what}
         fields = {"generation": what} if activated else {}
         return told | {"machine": "odd", "message": f"number {number} " + "says it at length " * 20, "fields": fields}
@@ -174,3 +175,36 @@ def test_the_note_changes_sides_where_there_is_more_room(open_drawn: Open, ratio
         assert box["x"] >= figure["x"]
         assert box["x"] + box["width"] <= figure["x"] + figure["width"]
         assert box["width"] <= 320, "it is so wide only because its sentence is long"
+
+
+def test_what_the_hub_says_is_marked_by_the_clock_of_the_machine(open_drawn: Open) -> None:
+    """Its own events lie where its clock says."""
+    drawn = open_drawn(2)
+    drawn.mark((200, "alert.firing", "critical"), ahead=-AHEAD)
+    assert drawn.runs("critical", 40) == [pytest.approx((199.5, 201.5), abs=1)]
+    drawn.mark((200, FAILED, "critical"))
+    assert drawn.runs("critical", 40) == [pytest.approx((199.5, 201.5), abs=1)]
+
+
+@pytest.mark.parametrize("ahead", [-1800.0, 1800.0])
+def test_events_are_asked_for_since_the_charts_begin_by_either_clock(
+    browser: Browser, dashboard_system: WholeSystem, ahead: float
+) -> None:
+    """The page learns of the machine's clock only after its first question."""
+    context = browser.new_context()
+    asked: list[float] = []
+
+    def answer(route: Route) -> None:
+        since = float(parse_qs(urlsplit(route.request.url).query)["from"][0])
+        if since:
+            asked.append(since)
+        route.fulfill(json={"events": []})
+
+    context.route("**/api/events?*", answer)
+    seen = machine("up", ahead=ahead)
+    page = scripted_page(context, f"{dashboard_system.url}/?machine=odd&last=5m", snapshot(seen))
+    begin = min(float(str(seen["time"])), float(str(seen["received"]))) - SHOWN_SECONDS
+    expect(page.locator("#machine-clock")).to_be_visible()
+    eventually("it asks again", lambda: page.evaluate("1") and len(asked) > 1)
+    assert asked[-1] == pytest.approx(begin, abs=10)
+    context.close()

@@ -135,6 +135,19 @@ test("an event is known once, and one that is told of late lands where it belong
   assert.deepEqual(happened.lastTold(), [late, second, first]);
 });
 
+test("what the hub says of a machine whose clock is off lies among what the machine says", () => {
+  const happened = new Happened();
+  const [own, alert, lost] = [event(150, "info", "unit.failed"), event(700, "info", "alert.firing"), event(800)];
+  happened.add([own, alert, lost]);
+  const behind = { time: 400, received: 1000 };
+  const found = happened.within(100, 200, behind);
+  assert.deepEqual(found.map(({ id, time }) => [id, time]), [[alert.id, 100], [own.id, 150], [lost.id, 200]]);
+  assert.deepEqual(happened.within(600, 900, behind), []);
+  assert.deepEqual(happened.within(600, 900, { time: 990, received: 1000 }), [alert, lost]);
+  assert.deepEqual(happened.within(600, 900), [alert, lost]);
+  assert.equal(happened.byTime[1].time, 700);
+});
+
 test("of very many events the last that were stored are kept", () => {
   const happened = new Happened();
   const many = Array.from({ length: MOST_KEPT + 20 }, (_, at) => event(at));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { factsOf } from "../../web/static/js/facts.js";
-import { clockText, presentOf } from "../../web/static/js/machine_clock.js";
+import { byItsClock, clockText, eventsSince, presentOf } from "../../web/static/js/machine_clock.js";
 import { Ring } from "../../web/static/js/ring.js";
 import { runs } from "../../web/static/js/sparkline.js";
 import { stateText } from "../../web/static/js/state_badge.js";
@@ -50,6 +50,22 @@ test("charts end now, or at the newest sample if that is later or its clock is o
   assert.equal(presentOf(machine(400, 1000), 1003), 400);
   assert.equal(presentOf(machine(1600, 1000), 1003), 1600);
   assert.equal(presentOf(machine(null, null), 1003), 1003);
+});
+
+test("what the hub says is moved by as much as a clock is off, and nothing else is", () => {
+  const kinds = ["alert.firing", "machine.new", "samples.lost", "system.activated", "machinery.broken", "unit.alert"];
+  const events = kinds.map((kind) => ({ kind, time: 50 }));
+  const times = (one) => byItsClock(one, events).map(({ time }) => time);
+  assert.deepEqual(times(machine(1600, 1000)), [650, 650, 650, 50, 50, 50]);
+  assert.deepEqual(times(machine(400, 1000)), [-550, -550, -550, 50, 50, 50]);
+  assert.deepEqual(times(machine(1030, 1000)), [50, 50, 50, 50, 50, 50]);
+  assert.deepEqual(times(undefined), [50, 50, 50, 50, 50, 50]);
+});
+
+test("events are asked for since charts begin, by the clock that is there first", () => {
+  assert.equal(eventsSince(machine(1600, 1000), 1300), 700);
+  assert.equal(eventsSince(machine(400, 1000), 100), 100);
+  assert.equal(eventsSince(undefined, 100), 100);
 });
 
 test("how long a machine is silent is by the hub's clock where it says so", () => {

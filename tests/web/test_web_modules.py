@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from sysmonstm.wire import HUB_FAMILIES
 
 HERE = Path(__file__).parent
 
@@ -18,3 +21,9 @@ def test_the_module_does_what_its_node_tests_say(file: Path) -> None:
         pytest.skip("node is missing; apt-get install nodejs")
     done = subprocess.run([node, "--test", str(file)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_dashboard_knows_what_only_the_hub_says() -> None:
+    text = (HERE.parent.parent / "web/static/js/machine_clock.js").read_text()
+    (listed,) = re.findall(r"HUB_FAMILIES = \[(.*?)\]", text, re.DOTALL)
+    assert set(re.findall(r'"(\w+)"', listed)) == HUB_FAMILIES

@@ -1,6 +1,8 @@
 // @ts-check
 /** The events that a page knows of: past ones that were asked for and those that came live, each once. No DOM. */
 
+import { byItsClock } from "./machine_clock.js";
+
 /** @typedef {import("./contract.js").FleetEvent} FleetEvent */
 
 /** So many are kept; above, those that were stored first are let go. */
@@ -33,7 +35,7 @@ export class Happened {
     this.dropped ||= this.known.size > MOST_KEPT;
     const stored = [...this.known.values()].sort((a, b) => a.id - b.id);
     for (const event of stored.slice(0, -MOST_KEPT)) this.known.delete(event.id);
-    this.byTime = stored.slice(-MOST_KEPT).sort((a, b) => a.time - b.time || a.id - b.id);
+    this.byTime = stored.slice(-MOST_KEPT).sort(inTime);
     return true;
   }
 
@@ -43,11 +45,19 @@ export class Happened {
   }
 
   /**
-   * Those of a time, both ends included, ascending.
+   * Those of a time, both ends included, ascending. All times are by the machine's clock, or as they are without one.
    * @param {number} from seconds since 1970
    * @param {number} to seconds since 1970
+   * @param {import("./store.js").Machine} [machine]
    */
-  within(from, to) {
-    return this.byTime.filter((event) => event.time >= from && event.time <= to);
+  within(from, to, machine) {
+    const found = byItsClock(machine, this.byTime).filter((event) => event.time >= from && event.time <= to);
+    return found.sort(inTime);
   }
 }
+
+/**
+ * @param {FleetEvent} a
+ * @param {FleetEvent} b
+ */
+const inTime = (a, b) => a.time - b.time || a.id - b.id;

@@ -5,7 +5,7 @@ import { RANGES, format as address } from "./address.js";
 import { familiesOf, pointlessCharts } from "./charts.js";
 import { byId, element, setText, show, viewLink } from "./dom.js";
 import { drawFacts } from "./facts.js";
-import { clockText, presentOf } from "./machine_clock.js";
+import { clockText, eventsSince, presentOf } from "./machine_clock.js";
 import { Panel } from "./panel.js";
 import { ProbeHealth } from "./probes.js";
 import { Range } from "./range.js";
@@ -54,7 +54,7 @@ export class MachinePage {
 
   /** Those of the time that the charts show are marked on them. */
   askForEvents() {
-    void this.events.load(this.name, this.range.span()[0]);
+    void this.events.load(this.name, eventsSince(this.store.machines.get(this.name), this.range.span()[0]));
   }
 
   /** @param {View} view */

@@ -4,9 +4,22 @@
 import { duration } from "./units.js";
 
 /** @typedef {import("./store.js").Machine} Machine */
+/** @typedef {import("./contract.js").FleetEvent} FleetEvent */
 
 /** Seconds: less than this can be a sample that was long on its way. */
 const WORTH_SAYING = 60;
+/** What only the hub says, by its own clock; as in wire.py, which refuses it from machines. */
+export const HUB_FAMILIES = [
+  "alert",
+  "events",
+  "hub",
+  "machine",
+  "notification",
+  "rules",
+  "samples",
+  "silence",
+  "stream",
+];
 
 /**
  * Seconds by which its clock is ahead of the hub's, less than 0 if behind; 0 if that is little or not known.
@@ -36,3 +49,27 @@ export function presentOf(machine, now) {
   if (!machine || machine.time === null) return now;
   return clockOff(machine) === 0 ? Math.max(now, machine.time) : machine.time;
 }
+
+/**
+ * Events as its charts have them, which follow its clock: what the hub says is moved by as much as that is off now.
+ * @param {Machine | undefined} machine
+ * @param {FleetEvent[]} events
+ * @returns {FleetEvent[]}
+ */
+export function byItsClock(machine, events) {
+  const off = machine ? clockOff(machine) : 0;
+  if (off === 0) return events;
+  return events.map((event) => (isHubs(event) ? { ...event, time: event.time + off } : event));
+}
+
+/**
+ * Since when events are needed by charts that begin at a moment of its clock: both clocks' events lie after it.
+ * @param {Machine | undefined} machine
+ * @param {number} from seconds since 1970
+ */
+export function eventsSince(machine, from) {
+  return machine ? Math.min(from, from - clockOff(machine)) : from;
+}
+
+/** @param {FleetEvent} event */
+const isHubs = (event) => HUB_FAMILIES.includes(event.kind.split(".")[0]);

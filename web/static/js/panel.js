@@ -38,7 +38,7 @@ export class Panel {
     this.timeline = new Timeline(this.interval());
     const { unit = "count", instance_label: noun = "" } = this.firstSeries() ?? {};
     /** @type {Chart["marks"]["events"]} */
-    const events = (from, to) => happened.within(from, to);
+    const events = (from, to) => happened.within(from, to, store.machines.get(machine));
     this.chart = new Chart(spec, unit, noun, () => range.span(), events);
     this.loading = new AbortController();
     this.retryTimer = 0;
