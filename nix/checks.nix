@@ -20,6 +20,7 @@ let
       ../pyproject.toml
       ../tests/nix/recorded.json
       ../web/package-lock.json
+      ../web/package.json
       ./install.sh
       ./pure-tests.txt
       ./tests/receiver.py

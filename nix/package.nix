@@ -15,7 +15,14 @@ let
   inherit (lib) fileset;
   inherit (lib.importTOML ../pyproject.toml) project;
 
-  web = lib.importJSON ../web/package-lock.json;
+  # What the dashboard loads, without what only looks at its code.
+  webPackage = removeAttrs (lib.importJSON ../web/package.json) [ "devDependencies" ];
+  webLock =
+    let
+      whole = lib.importJSON ../web/package-lock.json;
+      loaded = lib.filterAttrs (_: module: !(module.dev or false)) whole.packages;
+    in
+    whole // { packages = lib.mapAttrs (_: module: removeAttrs module [ "devDependencies" ]) loaded; };
 
   # The lock file names no registry, so npm asks its own; what that answers must have the hash in the lock file.
   fetchModule =
@@ -99,7 +106,9 @@ python3Packages.buildPythonApplication {
   npmRoot = "web";
   npmDeps = importNpmLock {
     npmRoot = ../web;
-    packageSourceOverrides = lib.mapAttrs fetchModule (removeAttrs web.packages [ "" ]);
+    package = webPackage;
+    packageLock = webLock;
+    packageSourceOverrides = lib.mapAttrs fetchModule (removeAttrs webLock.packages [ "" ]);
   };
 
   nativeBuildInputs = [

@@ -62,7 +62,7 @@ def vendor_browser_libraries(root: Path) -> None:
         # Its own pauses between tries add up to more than a minute, in which whoever is offline waits.
         tries = ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
         quiet = ["--no-audit", "--no-fund"]
-        subprocess.run([*npm_command(), "ci", "--ignore-scripts", *tries, *quiet], cwd=web, check=True)
+        subprocess.run([*npm_command(), "ci", "--omit=dev", "--ignore-scripts", *tries, *quiet], cwd=web, check=True)
     vendor = web / "static" / "vendor"
     vendor.mkdir(parents=True, exist_ok=True)
     for name in VENDORED:

@@ -51,6 +51,12 @@ in
   dependencies = names package.dependencies;
   build = names package.build-system;
   check = names package.nativeCheckInputs;
+  web = {
+    wanted = lib.attrNames (
+      package.npmDeps.package.dependencies // package.npmDeps.package.devDependencies or { }
+    );
+    locked = lib.attrNames package.npmDeps.packageLock.packages;
+  };
   tarballs = lib.mapAttrs (_: one: { inherit (one) name buildCommand outputHash; }) (
     package.npmDeps.packageSourceOverrides
   );

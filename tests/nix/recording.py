@@ -21,7 +21,14 @@ RECORDED = HERE / "recorded.json"
 LIBRARY = "SYSMON_TEST_NIXPKGS_LIB"
 # What an evaluation reads.
 SOURCES = (
-    *("flake.lock", "pyproject.toml", "web/package-lock.json", "nix/install.sh", "nix/pure-tests.txt"),
+    *(
+        "flake.lock",
+        "pyproject.toml",
+        "web/package.json",
+        "web/package-lock.json",
+        "nix/install.sh",
+        "nix/pure-tests.txt",
+    ),
     *("nix/*.nix", "nix/module/*.nix", "nix/tests/*.nix", "tests/nix/*.nix"),
 )
 

@@ -88,6 +88,14 @@ def test_the_pure_tests_are_there() -> None:
     assert PACKAGES["sysmonstm"]["enabledTestPaths"] == listed
 
 
+def test_the_build_fetches_what_browsers_load_and_nothing_else() -> None:
+    """What only looks at the code has no source in the build, so that npm must not hear of it."""
+    web = PACKAGES["sysmonstm"]["web"]
+    assert web["wanted"] == ["uplot"]
+    assert web["locked"] == ["", "node_modules/uplot"]
+    assert list(PACKAGES["sysmonstm"]["tarballs"]) == ["node_modules/uplot"]
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_wheel(tmp_path_factory.mktemp("build"))
