@@ -208,6 +208,7 @@ async def test_the_bus_may_die_and_nothing_is_said_twice_or_missed(
         systemd.fails("old.service")
         systemd.fails("well.service")
         await one.says("unit.failed", "old.service")
+        await one.says("unit.failed", "well.service")
         await bus.kill()
         await until("it is away", lambda: bool(one.watch.trouble))
         assert one.watch.snapshot is None
