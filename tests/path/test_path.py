@@ -90,7 +90,8 @@ def test_a_second_machine_joins_by_one_command(system: WholeSystem) -> None:
         )
         assert "second-machine" in joined[0]["message"]
         everybody = {one["machine"]: one["state"] for one in system.get("/api/machines")["machines"]}
-        assert everybody == {"this-machine": "up", "second-machine": "up"}
+        # Other tests may have had others join.
+        assert everybody["this-machine"] == everybody["second-machine"] == "up"
 
 
 def test_live_goes_on_while_the_database_hangs_and_history_catches_up(system: WholeSystem) -> None:

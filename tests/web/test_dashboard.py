@@ -65,6 +65,7 @@ def test_charts_are_filled_from_history_and_then_follow_what_is_live(
     dashboard_system.moves_on()
     # From a page that asks for no history: an answer that a page was left with can no longer be read.
     page = open_page("/")
+    page.goto("about:blank")
     with page.expect_response(lambda answer: "/history?metric=cpu.percent" in answer.url) as answer:
         page.goto(dashboard_system.url + MACHINE_PAGE)
     history = answer.value.json()

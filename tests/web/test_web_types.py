@@ -15,7 +15,7 @@ MODULES = sorted((WEB / "static/js").glob("*.js"))
 def compiled(*arguments: str) -> subprocess.CompletedProcess[str]:
     if not COMPILER.exists():
         pytest.skip("there is no TypeScript in web/node_modules; `.ci/setup test` installs it")
-    command = [COMPILER, "-p", WEB / "jsconfig.json", *arguments]
+    command = [str(COMPILER), "-p", str(WEB / "jsconfig.json"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
