@@ -23,12 +23,13 @@ PATIENCE_SECONDS = 30.0
 
 # Becomes the process under test with the descriptors and LISTEN_PID that systemd would give it.
 _EXEC = """
-import json, os, sys
-for number, fd in enumerate(json.loads(sys.argv[1]), start=3):
-    os.dup2(fd, number + 100)
-for number, fd in enumerate(json.loads(sys.argv[1]), start=3):
-    os.dup2(number + 100, number)
-os.closerange(len(json.loads(sys.argv[1])) + 3, 200)
+import fcntl, json, os, sys
+given = json.loads(sys.argv[1])
+above = 3 + len(given)
+copies = [fcntl.fcntl(fd, fcntl.F_DUPFD, above) for fd in given]
+for number, copy in enumerate(copies, start=3):
+    os.dup2(copy, number)
+os.closerange(above, max([above, *given, *copies]) + 1)
 os.environ.setdefault("LISTEN_PID", str(os.getpid()))
 os.execv(sys.executable, [sys.executable, "-c", sys.argv[2]])
 """
