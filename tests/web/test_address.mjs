@@ -1,7 +1,7 @@
 /** address.js: what is looked at, as the query string keeps it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RANGES, format, parse } from "../../web/static/js/address.js";
+import { RANGES, format, parse } from "../../web/static/js/page/address.js";
 
 test("every view comes back from its address", () => {
   for (const machine of [null, "web1", "a.b-c_d", "<img src=x>&machine=other"]) {

@@ -1,11 +1,11 @@
 /** connection.js, history.js, alerts.js, mention.js: what is asked of the gateway, and when it is given up. */
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { ranked } from "../../web/static/js/alerts.js";
-import { Connection } from "../../web/static/js/connection.js";
-import { fetchHistory } from "../../web/static/js/history.js";
-import { aroundName } from "../../web/static/js/mention.js";
-import { Store } from "../../web/static/js/store.js";
+import { ranked } from "../../web/static/js/alerts/alerts.js";
+import { Connection } from "../../web/static/js/live/connection.js";
+import { fetchHistory } from "../../web/static/js/chart/history.js";
+import { aroundName } from "../../web/static/js/events/mention.js";
+import { Store } from "../../web/static/js/live/store.js";
 
 /** A socket that says what the test says. */
 class Socket extends EventTarget {

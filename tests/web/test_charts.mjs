@@ -1,9 +1,9 @@
 /** charts.js: which charts a layout has. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { familiesOf, labelOf, pointlessCharts } from "../../web/static/js/charts.js";
-import { waitBefore } from "../../web/static/js/connection.js";
-import { Layout } from "../../web/static/js/store.js";
+import { familiesOf, labelOf, pointlessCharts } from "../../web/static/js/machine/charts.js";
+import { waitBefore } from "../../web/static/js/live/connection.js";
+import { Layout } from "../../web/static/js/live/store.js";
 
 const layout = (...metrics) =>
   new Layout("x", metrics.map((metric) => ({ metric, instance: "", unit: "count", kind: "gauge", instance_label: "" })));

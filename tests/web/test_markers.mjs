@@ -1,9 +1,9 @@
 /** markers.js, mark_places.js, happened.js: which events a chart marks, where, and what becomes of very many. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Happened, MOST_KEPT } from "../../web/static/js/happened.js";
-import { headsOf, hung } from "../../web/static/js/mark_places.js";
-import { countText, labelOf, meant, placed, telling } from "../../web/static/js/markers.js";
+import { Happened, MOST_KEPT } from "../../web/static/js/events/happened.js";
+import { headsOf, hung } from "../../web/static/js/chart/mark_places.js";
+import { countText, labelOf, meant, placed, telling } from "../../web/static/js/chart/markers.js";
 
 let ids = 0;
 const event = (time, severity = "info", kind = "machine.new", fields = {}) => ({

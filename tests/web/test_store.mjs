@@ -1,7 +1,7 @@
 /** store.js: what the gateway's messages do to the live state. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Store } from "../../web/static/js/store.js";
+import { Store } from "../../web/static/js/live/store.js";
 
 const SERIES = [
   { metric: "cpu.percent", instance: "", unit: "percent", kind: "rate", instance_label: "" },

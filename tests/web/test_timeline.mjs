@@ -1,8 +1,8 @@
 /** timeline.js and drawn.js: history and live samples joined, gaps kept, bands, stacks and mirrors. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { columnRoles, columnsOf, filledBetween } from "../../web/static/js/drawn.js";
-import { Timeline, keyOf } from "../../web/static/js/timeline.js";
+import { columnRoles, columnsOf, filledBetween } from "../../web/static/js/chart/drawn.js";
+import { Timeline, keyOf } from "../../web/static/js/chart/timeline.js";
 
 const KEY = keyOf("cpu.percent", "");
 const history = (step, times, mean, to = times.at(-1) + step) => ({

@@ -1,11 +1,11 @@
 /** ring.js, sparkline.js, machine_clock.js and state_badge.js: short traces, and clocks that are off. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { factsOf } from "../../web/static/js/facts.js";
-import { byItsClock, clockText, eventsSince, presentOf } from "../../web/static/js/machine_clock.js";
-import { Ring } from "../../web/static/js/ring.js";
-import { runs } from "../../web/static/js/sparkline.js";
-import { stateText } from "../../web/static/js/state_badge.js";
+import { factsOf } from "../../web/static/js/machine/facts.js";
+import { byItsClock, clockText, eventsSince, presentOf } from "../../web/static/js/live/machine_clock.js";
+import { Ring } from "../../web/static/js/live/ring.js";
+import { runs } from "../../web/static/js/page/sparkline.js";
+import { stateText } from "../../web/static/js/page/state_badge.js";
 
 const ring = (...times) => {
   const made = new Ring(10);

@@ -1,7 +1,7 @@
 /** units.js: numbers as people read them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { axisLabels, axisSteps, counted, duration, format } from "../../web/static/js/units.js";
+import { axisLabels, axisSteps, counted, duration, format } from "../../web/static/js/page/units.js";
 
 test("bytes are binary, with three digits that matter", () => {
   assert.equal(format(0, "bytes"), "0 B");

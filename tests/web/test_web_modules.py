@@ -24,6 +24,6 @@ def test_the_module_does_what_its_node_tests_say(file: Path) -> None:
 
 
 def test_the_dashboard_knows_what_only_the_hub_says() -> None:
-    text = (HERE.parent.parent / "web/static/js/machine_clock.js").read_text()
+    text = (HERE.parent.parent / "web/static/js/live/machine_clock.js").read_text()
     (listed,) = re.findall(r"HUB_FAMILIES = \[(.*?)\]", text, re.DOTALL)
     assert set(re.findall(r'"(\w+)"', listed)) == HUB_FAMILIES

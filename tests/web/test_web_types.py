@@ -9,7 +9,7 @@ import pytest
 
 WEB = Path(__file__).parents[2] / "web"
 COMPILER = WEB / "node_modules/.bin/tsc"
-MODULES = sorted((WEB / "static/js").glob("*.js"))
+MODULES = sorted((WEB / "static/js").rglob("*.js"))
 
 
 def compiled(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,18 +1,18 @@
 // @ts-check
 /** Puts the page together: one store, one connection, and whichever view the address names. */
 
-import { parse } from "./address.js";
-import { Alerts } from "./alerts.js";
-import { Connection } from "./connection.js";
-import { byId, show } from "./dom.js";
-import { Events } from "./events.js";
-import { FleetPage } from "./fleet.js";
-import { MachinePage } from "./machine.js";
-import { drawStatus } from "./status.js";
-import { Store } from "./store.js";
-import { startTheme } from "./theme.js";
+import { parse } from "./page/address.js";
+import { Alerts } from "./alerts/alerts.js";
+import { Connection } from "./live/connection.js";
+import { byId, show } from "./page/dom.js";
+import { Events } from "./events/events.js";
+import { FleetPage } from "./fleet/fleet.js";
+import { MachinePage } from "./machine/machine.js";
+import { drawStatus } from "./page/status.js";
+import { Store } from "./live/store.js";
+import { startTheme } from "./page/theme.js";
 
-/** @typedef {import("./address.js").View} View */
+/** @typedef {import("./page/address.js").View} View */
 
 /** Events tell of alerts at once; this is for what was missed while the gateway could not say. */
 const ALERTS_EVERY_MS = 60_000;

@@ -1,0 +1,143 @@
+// @ts-check
+/** The alerts that fire now: asked again whenever an event says that they changed, shown as a strip on top. */
+
+import { byId, element, setText, show } from "../page/dom.js";
+import { withLink } from "../events/mention.js";
+import { duration } from "../page/units.js";
+
+/** @typedef {import("../live/contract.js").Alert} Alert */
+
+const ORDER = ["critical", "warning", "info"];
+/** More than this would push the page away. */
+const MOST_SHOWN = 6;
+const PATIENCE_MS = 10_000;
+const RETRY_MS = 5000;
+
+/**
+ * Those that fire, the worst first, and of those the newest.
+ * @param {Alert[]} alerts
+ */
+export function ranked(alerts) {
+  // A severity that is not known comes last.
+  const rank = (/** @type {Alert} */ { severity }) => (ORDER.indexOf(severity) + ORDER.length + 1) % (ORDER.length + 1);
+  return alerts
+    .filter((alert) => alert.state === "firing")
+    .sort((a, b) => rank(a) - rank(b) || b.since - a.since);
+}
+
+export class Alerts {
+  /** @param {() => void} onChange */
+  constructor(onChange) {
+    this.onChange = onChange;
+    /** @type {Alert[]} */
+    this.firing = [];
+    /** @type {Map<string, string>} */
+    this.worstOf = new Map();
+    this.asking = false;
+    this.askAgain = false;
+    this.retryTimer = 0;
+    /** Whether all are shown, however many. */
+    this.unfolded = false;
+  }
+
+  /**
+   * Severity of the worst alert of a machine, "" if none fires.
+   * @param {string} machine
+   */
+  worst(machine) {
+    return this.worstOf.get(machine) ?? "";
+  }
+
+  /** Ask the gateway; one question at a time, and one more if news came meanwhile. */
+  async refresh() {
+    this.askAgain = this.asking;
+    if (this.asking) return;
+    this.asking = true;
+    clearTimeout(this.retryTimer);
+    try {
+      const response = await fetch("api/alerts", { signal: AbortSignal.timeout(PATIENCE_MS) });
+      if (response.ok) this.take((await response.json()).alerts);
+      else this.failed();
+    } catch (error) {
+      const late = error instanceof DOMException && error.name === "TimeoutError";
+      if (!late && !(error instanceof TypeError)) throw error;
+      this.failed();
+    } finally {
+      this.asking = false;
+    }
+    if (this.askAgain) await this.refresh();
+  }
+
+  /** @param {Alert[]} alerts */
+  take(alerts) {
+    this.firing = ranked(alerts);
+    this.worstOf = new Map();
+    for (const alert of this.firing) {
+      if (!this.worstOf.has(alert.machine)) this.worstOf.set(alert.machine, alert.severity);
+    }
+    this.tell(true);
+    this.onChange();
+  }
+
+  failed() {
+    this.tell(false);
+    this.retryTimer = setTimeout(() => void this.refresh(), RETRY_MS);
+  }
+
+  /** @param {boolean} known */
+  tell(known) {
+    show(byId("alerts-unknown"), !known);
+  }
+
+  /**
+   * Draw the strip: all alerts, or one machine's.
+   * @param {string | null} machine
+   * @param {number} now seconds since 1970
+   */
+  draw(machine, now) {
+    const list = byId("alert-list");
+    const alerts = this.firing.filter((alert) => machine === null || alert.machine === machine);
+    const shown = this.unfolded ? alerts.length : MOST_SHOWN;
+    list.replaceChildren(...alerts.slice(0, shown).map((alert) => alertItem(alert, now, machine === null)));
+    const more = alerts.length - shown;
+    if (more > 0) list.append(element("li", { class: "more" }, this.moreButton(more, machine, now)));
+    show(list, alerts.length > 0);
+  }
+
+  /**
+   * @param {number} more
+   * @param {string | null} machine
+   * @param {number} now seconds since 1970
+   */
+  moreButton(more, machine, now) {
+    const button = element("button", { type: "button" }, `and ${more} more`);
+    button.addEventListener("click", () => {
+      this.unfolded = true;
+      this.draw(machine, now);
+    });
+    return button;
+  }
+
+  /** Only how long they have fired changes by itself. @param {number} now seconds since 1970 */
+  tick(now) {
+    for (const node of byId("alert-list").querySelectorAll("time")) {
+      setText(node, duration(now - Number(node.dataset.since)));
+    }
+  }
+}
+
+/**
+ * @param {Alert} alert
+ * @param {number} now
+ * @param {boolean} link whether it stands among those of other machines
+ */
+function alertItem(alert, now, link) {
+  const since = element("time", { "data-since": String(alert.since) }, duration(now - alert.since));
+  return element(
+    "li",
+    { "data-severity": alert.severity },
+    element("span", { class: "severity" }, alert.severity),
+    element("span", { class: "alert-message" }, ...(link ? withLink(alert.message, alert.machine) : [alert.message])),
+    since,
+  );
+}

@@ -1,0 +1,66 @@
+// @ts-check
+/** Asks the gateway for history: a few questions at a time, and again later when it cannot answer. */
+
+/** @typedef {import("../live/contract.js").History} History */
+
+const AT_ONCE = 4;
+
+/** The gateway did not answer with history. The message is fit to be shown. */
+export class HistoryError extends Error {
+  /**
+   * @param {string} message
+   * @param {boolean} passing whether asking again later can help
+   */
+  constructor(message, passing) {
+    super(message);
+    this.passing = passing;
+  }
+}
+
+let running = 0;
+/** @type {(() => void)[]} */
+const waiting = [];
+
+/**
+ * One metric of one machine, all instances.
+ * @param {string} machine
+ * @param {string} metric
+ * @param {number} from seconds since 1970
+ * @param {number} to seconds since 1970
+ * @param {AbortSignal} signal
+ * @param {number} points how many buckets at most
+ * @returns {Promise<History>} rejects with HistoryError, or AbortError
+ */
+export async function fetchHistory(machine, metric, from, to, signal, points) {
+  // Who ends hands its place on to the first who waits, so that nobody who comes then gets in between.
+  if (running >= AT_ONCE) await new Promise((resolve) => waiting.push(() => resolve(undefined)));
+  else running += 1;
+  try {
+    signal.throwIfAborted();
+    const query = new URLSearchParams({ metric, from: from.toFixed(3), to: to.toFixed(3), points: String(points) });
+    return await ask(`api/machines/${encodeURIComponent(machine)}/history?${query}`, signal);
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else running -= 1;
+  }
+}
+
+/**
+ * @param {string} address
+ * @param {AbortSignal} signal
+ * @returns {Promise<History>}
+ */
+async function ask(address, signal) {
+  let response;
+  try {
+    response = await fetch(address, { signal });
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new HistoryError("History cannot be reached.", true);
+  }
+  if (response.ok) return response.json();
+  if (response.status === 503) throw new HistoryError("History is away: the database does not answer.", true);
+  if (response.status === 404) throw new HistoryError("There is no history yet.", true);
+  throw new HistoryError(`History was refused (${response.status}).`, response.status >= 500);
+}

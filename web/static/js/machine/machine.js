@@ -1,0 +1,184 @@
+// @ts-check
+/** The page of one machine: its facts, its figures, and its charts, family by family. */
+
+import { RANGES, format as address } from "../page/address.js";
+import { familiesOf, pointlessCharts } from "./charts.js";
+import { byId, element, setText, show, viewLink } from "../page/dom.js";
+import { drawFacts } from "./facts.js";
+import { clockText, eventsSince, presentOf } from "../live/machine_clock.js";
+import { Panel } from "./panel.js";
+import { ProbeHealth } from "./probes.js";
+import { Range } from "../chart/range.js";
+import { StateBadge } from "../page/state_badge.js";
+import { Summary } from "./summary.js";
+import { Tags } from "../page/tags.js";
+
+/** @typedef {import("../live/store.js").Store} Store */
+/** @typedef {import("../live/store.js").Change} Change */
+/** @typedef {import("../page/address.js").View} View */
+
+export class MachinePage {
+  /**
+   * @param {Store} store
+   * @param {import("../events/events.js").Events} events
+   * @param {View & {machine: string}} view
+   */
+  constructor(store, events, view) {
+    this.store = store;
+    this.events = events;
+    this.name = view.machine;
+    this.range = new Range(() => presentOf(store.machines.get(this.name), store.now()), view.last);
+    this.badge = new StateBadge();
+    this.tags = new Tags(byId("machine-tags"), Infinity);
+    this.tags.update([]);
+    this.summary = new Summary(byId("machine-figures"));
+    byId("probe-list").replaceChildren();
+    this.probes = new ProbeHealth(byId("probe-list"));
+    /** @type {Map<string, Panel>} */
+    this.panels = new Map();
+    /** Of what layout, with which charts left out. */
+    this.arranged = "";
+    this.restarts = store.machines.get(view.machine)?.restarts ?? 0;
+    this.factsShown = "";
+    this.generation = store.generation;
+    show(byId("machine-clock"), false);
+    this.sight = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
+    this.stopFrames = store.onFrame((frame) => this.take(frame));
+    byId("machine-name").textContent = view.machine;
+    byId("machine-state").replaceChildren(this.badge.element);
+    byId("charts").replaceChildren();
+    this.drawRanges(view);
+    this.update();
+    this.askForEvents();
+  }
+
+  /** Those of the time that the charts show are marked on them. */
+  askForEvents() {
+    void this.events.load(this.name, eventsSince(this.store.machines.get(this.name), this.range.span()[0]));
+  }
+
+  /** @param {View} view */
+  drawRanges(view) {
+    const links = Object.keys(RANGES).map((name) => {
+      const last = /** @type {import("../page/address.js").RangeName} */ (name);
+      const link = viewLink({ ...view, last }, address({ ...view, last }), name);
+      if (last === view.last) link.setAttribute("aria-current", "true");
+      return link;
+    });
+    byId("ranges").replaceChildren(...links);
+  }
+
+  /** @param {View} view of the same machine */
+  setRange(view) {
+    this.range.last = view.last;
+    this.drawRanges(view);
+    for (const panel of this.panels.values()) panel.reload();
+    this.askForEvents();
+    this.drawCharts(true);
+  }
+
+  /** @param {import("../live/contract.js").Frame} frame */
+  take(frame) {
+    const restarts = this.store.machines.get(this.name)?.restarts ?? 0;
+    if (restarts !== this.restarts) {
+      for (const panel of this.panels.values()) panel.restart();
+      this.askForEvents();
+    }
+    this.restarts = restarts;
+    for (const panel of this.panels.values()) panel.take(frame);
+  }
+
+  /** @param {Change} change */
+  change(change) {
+    if (this.store.generation !== this.generation) {
+      this.generation = this.store.generation;
+      for (const panel of this.panels.values()) panel.reload();
+    }
+    if (change.machines.has(this.name) || change.membership) this.update();
+  }
+
+  update() {
+    const machine = this.store.machines.get(this.name);
+    show(byId("machine-unknown"), this.store.loaded && !machine);
+    show(byId("machine-body"), Boolean(machine));
+    if (!machine) return;
+    this.badge.update(machine, this.store.now());
+    this.tags.update(machine.tags);
+    setText(byId("machine-clock"), clockText(machine));
+    show(byId("machine-clock"), clockText(machine) !== "");
+    this.summary.update(machine);
+    this.probes.update(machine);
+    const facts = JSON.stringify([machine.facts, machine.agentVersion, machine.interval]);
+    if (facts !== this.factsShown) drawFacts(byId("machine-facts"), machine);
+    this.factsShown = facts;
+    if (machine.layout) this.arrange(machine.layout, pointlessCharts(machine));
+    show(byId("machine-waiting"), !machine.layout);
+    this.drawCharts(false);
+  }
+
+  /**
+   * The charts of a layout; those that were there already are kept.
+   * @param {import("../live/store.js").Layout} layout
+   * @param {string[]} without ids of charts
+   */
+  arrange(layout, without) {
+    const arranged = [layout.id, ...without].join(" ");
+    if (arranged === this.arranged) return;
+    this.arranged = arranged;
+    const families = familiesOf(layout, without);
+    const wanted = new Set(families.flatMap((family) => family.charts.map((chart) => JSON.stringify(chart))));
+    for (const [key, panel] of this.panels) {
+      if (wanted.has(key)) continue;
+      this.sight.unobserve(panel.element);
+      panel.destroy();
+      this.panels.delete(key);
+    }
+    const sections = families.map((family) => {
+      const charts = family.charts.map((chart) => this.panelFor(chart).element);
+      const title = element("h2", { class: "only-read" }, family.title);
+      return element("section", { class: "family", "data-family": family.id, "aria-label": family.title }, title, ...charts);
+    });
+    byId("charts").replaceChildren(...sections);
+    show(byId("probe-health"), layout.positions.has("probe.success"));
+  }
+
+  /** @param {import("./charts.js").ChartSpec} spec */
+  panelFor(spec) {
+    const key = JSON.stringify(spec);
+    const known = this.panels.get(key);
+    if (known) return known;
+    const panel = new Panel(this.store, this.name, spec, this.range, this.events.happened);
+    this.panels.set(key, panel);
+    this.sight.observe(panel.element);
+    return panel;
+  }
+
+  /** @param {IntersectionObserverEntry[]} entries */
+  seen(entries) {
+    const panels = new Map([...this.panels.values()].map((panel) => [panel.element, panel]));
+    for (const entry of entries) {
+      panels.get(/** @type {HTMLElement} */ (entry.target))?.setVisible(entry.isIntersecting);
+    }
+  }
+
+  /** @param {boolean} all or only those with something new */
+  drawCharts(all) {
+    for (const panel of this.panels.values()) if (all || panel.dirty) panel.draw();
+  }
+
+  /** Once a second: time goes on also when nothing comes. */
+  tick() {
+    const machine = this.store.machines.get(this.name);
+    if (!machine) return;
+    this.badge.update(machine, this.store.now());
+    if (machine.state !== "up" || this.store.stale) this.drawCharts(true);
+  }
+
+  destroy() {
+    this.stopFrames();
+    this.sight.disconnect();
+    for (const panel of this.panels.values()) panel.destroy();
+    byId("charts").replaceChildren();
+    setText(byId("machine-name"), "");
+  }
+}

@@ -1,0 +1,197 @@
+// @ts-check
+/** One chart of one machine: asks for its history when it comes into view, then follows what comes live. */
+
+import { Chart } from "../chart/chart.js";
+import { labelOf } from "./charts.js";
+import { HistoryError, fetchHistory } from "../chart/history.js";
+import { onPaletteChange } from "../page/palette.js";
+import { Timeline, keyOf } from "../chart/timeline.js";
+
+/** @typedef {import("../live/store.js").Store} Store */
+/** @typedef {import("../live/store.js").Layout} Layout */
+/** @typedef {import("./charts.js").ChartSpec} ChartSpec */
+/** @typedef {import("../live/contract.js").Frame} Frame */
+
+const RETRY_MS = 5000;
+/** More buckets than pixels only smear; fewer than this show nothing. */
+const FEWEST_POINTS = 150;
+const MOST_POINTS = 600;
+
+export class Panel {
+  /**
+   * @param {Store} store
+   * @param {string} machine
+   * @param {ChartSpec} spec
+   * @param {import("../chart/range.js").Range} range
+   * @param {import("../events/happened.js").Happened} happened
+   */
+  constructor(store, machine, spec, range, happened) {
+    this.store = store;
+    this.machine = machine;
+    this.spec = spec;
+    this.range = range;
+    this.visible = false;
+    this.dirty = true;
+    /** Whether history has been asked for since the range or the link changed. */
+    this.asked = false;
+    this.keys = "";
+    this.timeline = new Timeline(this.interval());
+    const { unit = "count", instance_label: noun = "" } = this.firstSeries() ?? {};
+    /** @type {Chart["marks"]["events"]} */
+    const events = (from, to) => happened.within(from, to, store.machines.get(machine));
+    this.chart = new Chart(spec, unit, noun, () => range.span(), events);
+    this.loading = new AbortController();
+    this.retryTimer = 0;
+    this.stopPalette = onPaletteChange(() => this.chart.rebuild());
+    this.chart.say("loading", "Loading…");
+    for (const frame of store.frames) this.take(frame);
+  }
+
+  get element() {
+    return this.chart.element;
+  }
+
+  interval() {
+    return this.store.machines.get(this.machine)?.interval ?? 5;
+  }
+
+  firstSeries() {
+    const layout = this.store.machines.get(this.machine)?.layout;
+    const position = layout?.positions.get(this.spec.metrics[0][0])?.[0];
+    return position === undefined ? undefined : layout?.series[position];
+  }
+
+  /** @param {boolean} visible */
+  setVisible(visible) {
+    this.visible = visible;
+    if (visible && !this.asked) void this.load();
+    if (visible) this.draw();
+  }
+
+  /** What is shown may have holes, or another range is wanted: ask history again. */
+  reload() {
+    this.loading.abort();
+    clearTimeout(this.retryTimer);
+    this.loading = new AbortController();
+    this.asked = false;
+    if (this.visible) void this.load();
+  }
+
+  /** The machine's clock was set back: what is shown lies in its future. */
+  restart() {
+    this.timeline = new Timeline(this.interval());
+    this.reload();
+  }
+
+  async load() {
+    this.asked = true;
+    const { signal } = this.loading;
+    const [from, to] = this.range.span();
+    try {
+      const points = this.points();
+      /** @param {string} metric */
+      const ask = (metric) => fetchHistory(this.machine, metric, from, to, signal, points);
+      const histories = await Promise.all(this.spec.metrics.map(([metric]) => ask(metric)));
+      const timeline = new Timeline(this.interval());
+      timeline.load(histories, this.rows());
+      this.timeline = timeline;
+      if (timeline.times.length) this.chart.say("filled", "");
+      else this.chart.say("empty", "Nothing was recorded in this time.");
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof HistoryError)) throw error;
+      this.chart.say("away", error.passing ? `${error.message} Trying again.` : error.message);
+      if (error.passing) this.retryTimer = setTimeout(() => this.reload(), RETRY_MS * (0.5 + Math.random()));
+    }
+    this.dirty = true;
+    this.draw();
+  }
+
+  points() {
+    return Math.max(FEWEST_POINTS, Math.min(MOST_POINTS, this.chart.size().width));
+  }
+
+  /** The frames that the store has kept, as rows of this chart. */
+  rows() {
+    return this.store.frames.map((frame) => this.row(frame));
+  }
+
+  /** @param {Frame} frame */
+  row(frame) {
+    const layout = this.store.layouts.get(frame.layout);
+    /** @type {[string, number | null][]} */
+    const values = [];
+    for (const [metric] of this.spec.metrics) {
+      for (const position of layout?.positions.get(metric) ?? []) {
+        values.push([keyOf(metric, layout?.series[position].instance ?? ""), frame.values[position]]);
+      }
+    }
+    return { time: frame.time, values };
+  }
+
+  /** @param {Frame} frame */
+  take(frame) {
+    this.timeline.add(this.row(frame));
+    this.timeline.trim(this.range.span()[0]);
+    this.dirty = true;
+    if (this.chart.state === "empty") this.chart.say("filled", "");
+  }
+
+  /** Draw if it can be seen. */
+  draw() {
+    if (!this.visible) return;
+    this.followSeries();
+    this.chart.draw(this.timeline);
+    this.dirty = false;
+  }
+
+  /** A mount, a disk or an interface can come and go. */
+  followSeries() {
+    const series = this.seriesNow();
+    const keys = series.map((one) => one.key).join("\n");
+    if (keys === this.keys) return;
+    this.keys = keys;
+    this.chart.timeline = this.timeline;
+    this.chart.setSeries(series);
+  }
+
+  /** @returns {import("../chart/drawn.js").ChartSeries[]} */
+  seriesNow() {
+    const { spec } = this;
+    const byInstance = spec.metrics.length === 1 || spec.form === "mirror";
+    /** @type {string[]} */
+    const instances = [];
+    const found = [];
+    let colours = 0;
+    for (const [metricAt, [metric]] of spec.metrics.entries()) {
+      for (const instance of this.instancesOf(metric)) {
+        if (!instances.includes(instance)) instances.push(instance);
+        const over = spec.over?.includes(metric) ?? false;
+        found.push({
+          key: keyOf(metric, instance),
+          label: labelOf(spec, metric, instance),
+          colour: over ? -1 : byInstance ? instances.indexOf(instance) : colours++,
+          down: spec.form === "mirror" && metricAt === 1,
+          stacked: spec.form === "stack" && !over,
+        });
+      }
+    }
+    return found;
+  }
+
+  /** @param {string} metric */
+  instancesOf(metric) {
+    const layout = this.store.machines.get(this.machine)?.layout;
+    const now = (layout?.positions.get(metric) ?? []).map((position) => layout?.series[position].instance ?? "");
+    const prefix = keyOf(metric, "");
+    const past = [...this.timeline.columns.keys()].filter((key) => key.startsWith(prefix));
+    return [...new Set([...now, ...past.map((key) => key.slice(prefix.length))])];
+  }
+
+  destroy() {
+    this.loading.abort();
+    clearTimeout(this.retryTimer);
+    this.stopPalette();
+    this.chart.destroy();
+  }
+}
