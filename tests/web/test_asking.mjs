@@ -1,10 +1,10 @@
 /** connection.js, history.js, alerts.js, mention.js: what is asked of the gateway, and when it is given up. */
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { ranked } from "../../web/static/js/alerts/alerts.js";
+import { ranked } from "../../web/static/js/alerts/ranked.js";
 import { Connection } from "../../web/static/js/live/connection.js";
 import { fetchHistory } from "../../web/static/js/chart/history.js";
-import { aroundName } from "../../web/static/js/events/mention.js";
+import { aroundName } from "../../web/static/js/events/around_name.js";
 import { Store } from "../../web/static/js/live/store.js";
 
 /** A socket that says what the test says. */
@@ -55,7 +55,7 @@ test("once a beat was heard, twelve seconds without a message are the end of the
 test("a gateway without beats is asked before it is given up", () => {
   const { store, socket } = connected();
   mock.timers.tick(20_000);
-  assert.deepEqual([store.link.state, socket.sent], ["open", [{ type: "subscribe", machines: null }]]);
+  assert.deepEqual([store.link.state, socket.sent], ["open", [{ type: "subscribe", machines: null, metrics: null }]]);
   mock.timers.tick(20_000);
   assert.equal(store.link.state, "closed");
   mock.timers.reset();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { familiesOf, labelOf, pointlessCharts } from "../../web/static/js/machine/charts.js";
 import { waitBefore } from "../../web/static/js/live/connection.js";
-import { Layout } from "../../web/static/js/live/store.js";
+import { Layout } from "../../web/static/js/live/layout.js";
 
 const layout = (...metrics) =>
   new Layout("x", metrics.map((metric) => ({ metric, instance: "", unit: "count", kind: "gauge", instance_label: "" })));

@@ -66,3 +66,12 @@ test("one machine is no machines", () => {
   assert.equal(counted(1, "machine"), "1 machine");
   assert.equal(counted(0, "machine"), "0 machines");
 });
+
+test("network rates are written in bits by choice, in powers of a thousand", () => {
+  assert.equal(format(125, "bits/s"), "1 kbit/s");
+  assert.equal(format(125_000, "bits/s"), "1 Mbit/s");
+  assert.equal(format(2_000_000, "bits/s"), "16 Mbit/s");
+  assert.deepEqual(axisLabels([0, 62_500, 125_000], "bits/s", false), ["0", "0.5 Mbit/s", "1.0 Mbit/s"]);
+  // Ticks are round in bits, while the numbers stay bytes.
+  assert.ok(axisSteps("bits/s").includes(125));
+});

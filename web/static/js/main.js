@@ -1,80 +1,89 @@
 // @ts-check
-/** Puts the page together: one store, one connection, and whichever view the address names. */
+/** Puts the page together: one store, one connection, and whichever page the address names. */
 
-import { parse } from "./page/address.js";
 import { Alerts } from "./alerts/alerts.js";
-import { Connection } from "./live/connection.js";
-import { byId, show } from "./page/dom.js";
+import { AlertsPage } from "./alerts/alerts_page.js";
+import { ComparePage } from "./compare/compare.js";
 import { Events } from "./events/events.js";
 import { FleetPage } from "./fleet/fleet.js";
-import { MachinePage } from "./machine/machine.js";
-import { drawStatus } from "./page/status.js";
+import { Connection } from "./live/connection.js";
 import { Store } from "./live/store.js";
-import { startTheme } from "./page/theme.js";
+import { MachinePage } from "./machine/machine.js";
+import { byId, show } from "./page/dom.js";
+import { follow, here } from "./page/here.js";
+import { drawNavigation } from "./page/navigation.js";
+import { startSettings } from "./page/settings.js";
+import { drawStatus } from "./page/status.js";
+import { followSystem } from "./page/theme.js";
+import { writeInUtc } from "./time/moments.js";
+import { TimeBar } from "./time/time_bar.js";
 
-/** @typedef {import("./page/address.js").View} View */
+/** @typedef {import("./page/address.js").PageName} PageName */
 
 /** Events tell of alerts at once; this is for what was missed while the gateway could not say. */
 const ALERTS_EVERY_MS = 60_000;
+/** @type {PageName[]} */
+const TIMELESS = ["fleet"];
 
 const store = new Store((flush) => requestAnimationFrame(flush));
 const socketAddress = new URL("ws", document.baseURI);
 socketAddress.protocol = socketAddress.protocol.replace("http", "ws");
 const connection = new Connection(socketAddress.href, store);
 const alerts = new Alerts(alertsChanged);
-const events = new Events(() => store.now(), eventsChanged);
-/** @type {FleetPage | MachinePage | null} */
+const events = new Events(() => store.now(), () => page?.eventsChanged());
+const parts = { store, alerts, events };
+const timeBar = new TimeBar(byId("time-bar"), () => store.now());
+/** @type {import("./page/page.js").Page | null} */
 let page = null;
-/** @type {View} */
-let view = parse(location.search);
 let generation = 0;
 
 function alertsChanged() {
-  alerts.draw(view.machine, store.now());
-  if (page instanceof FleetPage) page.alertsChanged();
+  drawAlerts();
+  page?.alertsChanged();
 }
 
-function eventsChanged() {
-  if (page instanceof MachinePage) page.drawCharts(true);
+/** The strip of alerts, but where the whole page is about them. */
+function drawAlerts() {
+  const view = here();
+  show(byId("alerts-strip"), view.page !== "alerts");
+  alerts.draw(view.page === "machine" ? view.machine : null, store.now());
+  drawNavigation(view, alerts.firing);
 }
 
-/** Draw what the address names. */
-function showView() {
-  const wanted = parse(location.search);
-  if (page instanceof MachinePage && wanted.machine === page.name) {
-    view = wanted;
-    page.setRange(wanted);
-    return;
-  }
-  view = wanted;
+/** @param {import("./page/address.js").View} [before] */
+function showView(before) {
+  const view = here();
+  writeInUtc(view.time.utc);
+  timeBar.show(view.time);
+  const same = before !== undefined && page !== null && page.show(view);
+  if (!same) makePage(before !== undefined);
+  drawAlerts();
+}
+
+/** @param {boolean} arrived whether the user came here by a link, and starts at the top */
+function makePage(arrived) {
+  const view = here();
   page?.destroy();
-  document.title = view.machine === null ? "sysmonstm" : `${view.machine} · sysmonstm`;
-  show(byId("fleet"), view.machine === null);
-  show(byId("machine"), view.machine !== null);
-  store.watch(view.machine);
-  connection.subscribe(view.machine === null ? null : [view.machine]);
-  page = makePage(view);
-  alerts.draw(view.machine, store.now());
-}
-
-/** @param {View} wanted */
-function makePage(wanted) {
-  if (wanted.machine === null) return new FleetPage(store, alerts, events, wanted);
-  return new MachinePage(store, events, { ...wanted, machine: wanted.machine });
-}
-
-/** @param {MouseEvent} click */
-function follow(click) {
-  const link = click.target instanceof Element ? click.target.closest("a[data-view]") : null;
-  const plain = click.button === 0 && !click.metaKey && !click.ctrlKey && !click.shiftKey && !click.altKey;
-  if (!(link instanceof HTMLAnchorElement) || !plain) return;
-  click.preventDefault();
-  const elsewhere = parse(new URL(link.href).search).machine !== view.machine;
-  history.pushState(null, "", link.href);
-  showView();
-  if (!elsewhere) return;
+  for (const section of document.querySelectorAll("main > section[data-page]")) {
+    if (section instanceof HTMLElement) show(section, section.dataset.page === view.page);
+  }
+  show(byId("events"), view.page === "fleet" || view.page === "machine");
+  show(timeBar.element, !TIMELESS.includes(view.page));
+  page = pageOf(view.page);
+  document.title = page.title ? `${page.title} · sysmonstm` : "sysmonstm";
+  store.watch(page.watched);
+  connection.subscribe(page.subscription);
+  if (!arrived) return;
   scrollTo(0, 0);
   byId("content").focus({ preventScroll: true });
+}
+
+/** @param {PageName} name */
+function pageOf(name) {
+  if (name === "machine") return new MachinePage(parts, here());
+  if (name === "compare") return new ComparePage(parts, here());
+  if (name === "alerts") return new AlertsPage(parts, here());
+  return new FleetPage(parts, here());
 }
 
 store.onChange((change) => {
@@ -89,9 +98,9 @@ store.onChange((change) => {
   page?.change(change);
 });
 
-startTheme(byId("theme"));
-document.addEventListener("click", follow);
-addEventListener("popstate", showView);
+followSystem();
+startSettings();
+follow(showView);
 setInterval(() => void alerts.refresh(), ALERTS_EVERY_MS);
 setInterval(() => {
   if (document.hidden) return;

@@ -2,28 +2,16 @@
 /** The alerts that fire now: asked again whenever an event says that they changed, shown as a strip on top. */
 
 import { byId, element, setText, show } from "../page/dom.js";
+import { ranked } from "./ranked.js";
 import { withLink } from "../events/mention.js";
 import { duration } from "../page/units.js";
 
 /** @typedef {import("../live/contract.js").Alert} Alert */
 
-const ORDER = ["critical", "warning", "info"];
 /** More than this would push the page away. */
 const MOST_SHOWN = 6;
 const PATIENCE_MS = 10_000;
 const RETRY_MS = 5000;
-
-/**
- * Those that fire, the worst first, and of those the newest.
- * @param {Alert[]} alerts
- */
-export function ranked(alerts) {
-  // A severity that is not known comes last.
-  const rank = (/** @type {Alert} */ { severity }) => (ORDER.indexOf(severity) + ORDER.length + 1) % (ORDER.length + 1);
-  return alerts
-    .filter((alert) => alert.state === "firing")
-    .sort((a, b) => rank(a) - rank(b) || b.since - a.since);
-}
 
 export class Alerts {
   /** @param {() => void} onChange */

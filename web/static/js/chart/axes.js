@@ -2,7 +2,8 @@
 /** The axes of the charts: time below, values or the names of rows at the left. */
 
 import { palette } from "../page/palette.js";
-import { axisLabels, axisSteps, clock, day } from "../page/units.js";
+import { axisLabels, axisSteps } from "../page/units.js";
+import { clock, day } from "../time/moments.js";
 
 /** @typedef {import("uplot").Axis} Axis */
 

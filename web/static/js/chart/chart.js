@@ -10,7 +10,8 @@ import { MarkLayer } from "./mark_layer.js";
 import { LANE } from "./marker_drawing.js";
 import { faded, palette, seriesColour } from "../page/palette.js";
 import { UPlot } from "./uplot.js";
-import { clock, dateTime, format } from "../page/units.js";
+import { format } from "../page/units.js";
+import { clock, dateTime } from "../time/moments.js";
 
 /** @typedef {import("../machine/charts.js").ChartSpec} ChartSpec */
 /** @typedef {import("./drawn.js").ChartSeries} ChartSeries */

@@ -5,7 +5,7 @@ import { element, setAttribute, show } from "../page/dom.js";
 import { hung } from "./mark_places.js";
 import { drawMarks } from "./marker_drawing.js";
 import { countText, meant, placed, telling } from "./markers.js";
-import { clock, dateTime } from "../page/units.js";
+import { clock, dateTime } from "../time/moments.js";
 
 /** @typedef {import("../live/contract.js").FleetEvent} FleetEvent */
 /** @typedef {import("uplot")} Plot */

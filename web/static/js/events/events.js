@@ -4,7 +4,7 @@
 import { byId, element, setText, show } from "../page/dom.js";
 import { Happened, MOST_KEPT } from "./happened.js";
 import { withLink } from "./mention.js";
-import { clock, dateTime, day } from "../page/units.js";
+import { clock, dateTime, day } from "../time/moments.js";
 
 /** @typedef {import("../live/contract.js").FleetEvent} FleetEvent */
 

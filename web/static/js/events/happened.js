@@ -48,7 +48,7 @@ export class Happened {
    * Those of a time, both ends included, ascending. All times are by the machine's clock, or as they are without one.
    * @param {number} from seconds since 1970
    * @param {number} to seconds since 1970
-   * @param {import("../live/store.js").Machine} [machine]
+   * @param {import("../live/machine_state.js").Machine} [machine]
    */
   within(from, to, machine) {
     const found = byItsClock(machine, this.byTime).filter((event) => event.time >= from && event.time <= to);

@@ -4,31 +4,29 @@
 import { byId, setAttribute, setText, show } from "../page/dom.js";
 import { FleetRow } from "./fleet_row.js";
 import { presentOf } from "../live/machine_clock.js";
+import { Page } from "../page/page.js";
 import { onPaletteChange } from "../page/palette.js";
 import { fillTraces } from "../live/traces.js";
 import { counted } from "../page/units.js";
 
-/** @typedef {import("../live/store.js").Store} Store */
 /** @typedef {import("../live/store.js").Change} Change */
-/** @typedef {import("../alerts/alerts.js").Alerts} Alerts */
 
 /** How long a question for history is waited for, or not repeated after it failed. */
 const FILL_AGAIN_MS = 15_000;
 
 const byName = new Intl.Collator(undefined, { numeric: true });
 
-export class FleetPage {
+export class FleetPage extends Page {
   /**
-   * @param {Store} store
-   * @param {Alerts} alerts
-   * @param {import("../events/events.js").Events} events
-   * @param {import("../page/address.js").View} view
+   * @param {import("../page/page.js").Parts} parts
+   * @param {import("../page/page.js").View} view
    */
-  constructor(store, alerts, events, view) {
+  constructor({ store, alerts, events }, view) {
+    super();
     this.store = store;
     this.alerts = alerts;
     this.events = events;
-    this.view = view;
+    this.choice = view.fleet;
     this.list = byId("fleet-rows");
     /** @type {Map<string, FleetRow>} */
     this.rows = new Map();
@@ -41,18 +39,22 @@ export class FleetPage {
     this.askForEvents();
   }
 
+  /** @override */
   askForEvents() {
     void this.events.load(null, 0);
   }
 
-  /** @param {Change} change */
+  /**
+   * @override
+   * @param {Change} change
+   */
   change(change) {
     if (change.membership) this.arrange();
     for (const name of change.machines) this.updateRow(name);
     if (change.machines.size || change.link) this.summarize();
   }
 
-  /** Alerts have changed: any row may be marked, or no longer. */
+  /** Any row may be marked, or no longer. @override */
   alertsChanged() {
     for (const name of this.rows.keys()) this.updateRow(name);
   }
@@ -64,6 +66,7 @@ export class FleetPage {
     if (row) this.prefill(row);
   }
 
+  /** @override */
   tick() {
     const now = this.store.now();
     for (const row of this.rows.values()) row.tick(now);
@@ -79,7 +82,7 @@ export class FleetPage {
     }
     for (const [name, machine] of this.store.machines) {
       if (this.rows.has(name)) continue;
-      const row = new FleetRow(machine, this.view.last);
+      const row = new FleetRow(machine);
       this.rows.set(name, row);
       this.rowOf.set(row.element, row);
       this.sight.observe(row.element);
@@ -147,6 +150,7 @@ export class FleetPage {
     for (const row of this.rows.values()) if (row.visible) row.drawTraces();
   }
 
+  /** @override */
   destroy() {
     this.leaving.abort();
     this.sight.disconnect();

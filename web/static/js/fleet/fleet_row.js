@@ -1,8 +1,8 @@
 // @ts-check
 /** One machine in the list: its state and the few numbers that sum it up. */
 
-import { format as address } from "../page/address.js";
-import { element, setAttribute, setText, viewLink } from "../page/dom.js";
+import { element, setAttribute, setText } from "../page/dom.js";
+import { linkTo } from "../page/here.js";
 import { fullest, single, traffic } from "../live/figures.js";
 import { Meter } from "../page/meter.js";
 import { TRACE_SAMPLES } from "../live/ring.js";
@@ -11,7 +11,7 @@ import { StateBadge } from "../page/state_badge.js";
 import { Tags } from "../page/tags.js";
 import { duration, format } from "../page/units.js";
 
-/** @typedef {import("../live/store.js").Machine} Machine */
+/** @typedef {import("../live/machine_state.js").Machine} Machine */
 
 export const COLUMNS = ["Machine", "CPU", "Memory", "Fullest disk", "Network", "Load", "Uptime"];
 const MOST_TAGS = 3;
@@ -19,11 +19,8 @@ const MOST_TAGS = 3;
 const TRAFFIC_TOP = 100 * 1024;
 
 export class FleetRow {
-  /**
-   * @param {Machine} machine
-   * @param {import("../page/address.js").RangeName} last
-   */
-  constructor(machine, last) {
+  /** @param {Machine} machine */
+  constructor(machine) {
     this.machine = machine;
     this.visible = false;
     this.dirty = true;
@@ -45,7 +42,7 @@ export class FleetRow {
     this.trafficSpark = element("canvas", { class: "spark", "aria-hidden": "true" });
     this.load = element("b", {});
     this.uptime = element("b", {});
-    this.link = viewLink({ machine: machine.name, last }, address({ machine: machine.name, last }), machine.name);
+    this.link = linkTo({ page: "machine", machine: machine.name }, machine.name);
     this.element = this.build();
   }
 

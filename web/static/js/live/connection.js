@@ -2,6 +2,10 @@
 /** The WebSocket to the gateway: reconnects with full jitter, resyncs by snapshot, and notices a dead link. */
 
 /** @typedef {import("./store.js").Store} Store */
+/**
+ * Which machines are followed, and which of their metrics; null is all of them.
+ * @typedef {{machines: string[] | null, metrics: string[] | null}} Subscription
+ */
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
@@ -30,8 +34,8 @@ export class Connection {
   constructor(address, store) {
     this.address = address;
     this.store = store;
-    /** @type {string[] | null} */
-    this.machines = null;
+    /** @type {Subscription} */
+    this.subscription = { machines: null, metrics: null };
     /** @type {WebSocket | null} */
     this.socket = null;
     this.attempt = 0;
@@ -46,11 +50,12 @@ export class Connection {
   }
 
   /**
-   * Follow these machines only, or all of them with null; a snapshot follows.
-   * @param {string[] | null} machines
+   * Follow these only; a snapshot follows unless that is so already.
+   * @param {Subscription} subscription
    */
-  subscribe(machines) {
-    this.machines = machines;
+  subscribe(subscription) {
+    if (JSON.stringify(subscription) === JSON.stringify(this.subscription)) return;
+    this.subscription = subscription;
     if (this.socket?.readyState === WebSocket.OPEN) this.sendSubscription();
   }
 
@@ -62,8 +67,9 @@ export class Connection {
     this.beats = false;
     this.expectWord(socket, QUIET_MS, () => this.giveUp(socket));
     socket.addEventListener("open", () => {
-      // The gateway sends all machines unless told otherwise.
-      if (this.machines !== null) this.sendSubscription();
+      // The gateway sends everything unless told otherwise.
+      const { machines, metrics } = this.subscription;
+      if (machines !== null || metrics !== null) this.sendSubscription();
     });
     socket.addEventListener("message", (event) => this.take(socket, event.data));
     socket.addEventListener("close", () => this.lost(socket));
@@ -128,6 +134,6 @@ export class Connection {
   }
 
   sendSubscription() {
-    this.socket?.send(JSON.stringify({ type: "subscribe", machines: this.machines }));
+    this.socket?.send(JSON.stringify({ type: "subscribe", ...this.subscription }));
   }
 }

@@ -25,7 +25,7 @@
  *   series: HistorySeries[]}} History
  *
  * @typedef {{type: "snapshot", time: number, live: boolean, reason?: string, layouts: Record<string, Series[]>,
- *   machines: MachineEntry[]}} SnapshotMessage
+ *   machines: MachineEntry[], metrics?: string[] | null}} SnapshotMessage
  * @typedef {SnapshotMessage
  *   | {type: "layout", id: string, series: Series[]}
  *   | {type: "frames", frames: Frame[]}

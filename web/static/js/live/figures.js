@@ -1,7 +1,7 @@
 // @ts-check
 /** The few numbers that sum a machine up, read from its newest values. Pure functions. */
 
-/** @typedef {import("./store.js").Machine} Machine */
+/** @typedef {import("./machine_state.js").Machine} Machine */
 
 /**
  * The value of a metric with a single series; null when it was not read.

@@ -3,7 +3,7 @@
 
 import { duration } from "../page/units.js";
 
-/** @typedef {import("./store.js").Machine} Machine */
+/** @typedef {import("./machine_state.js").Machine} Machine */
 /** @typedef {import("./contract.js").FleetEvent} FleetEvent */
 
 /** Seconds: less than this can be a sample that was long on its way. */

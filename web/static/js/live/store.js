@@ -2,9 +2,9 @@
 /** The one store of live state: machines, layouts, newest values, short traces. It knows the gateway's messages, no DOM. */
 
 import { single, traffic } from "./figures.js";
-import { Ring, TRACE_SAMPLES } from "./ring.js";
+import { Layout } from "./layout.js";
+import { Machine } from "./machine_state.js";
 
-/** @typedef {import("./contract.js").Series} Series */
 /** @typedef {import("./contract.js").Message} Message */
 /** @typedef {import("./contract.js").MachineEntry} MachineEntry */
 /** @typedef {import("./contract.js").Frame} Frame */
@@ -12,53 +12,6 @@ import { Ring, TRACE_SAMPLES } from "./ring.js";
 
 const KEPT_FRAMES = 2000;
 const KEPT_EVENTS = 100;
-
-/** The order of a frame's values, with the positions of each metric. */
-export class Layout {
-  /**
-   * @param {string} id
-   * @param {Series[]} series
-   */
-  constructor(id, series) {
-    this.id = id;
-    this.series = series;
-    /** @type {Map<string, number[]>} */
-    this.positions = new Map();
-    series.forEach((one, position) => {
-      const known = this.positions.get(one.metric);
-      if (known) known.push(position);
-      else this.positions.set(one.metric, [position]);
-    });
-  }
-}
-
-/** One machine as it is known now. */
-export class Machine {
-  /** @param {string} name */
-  constructor(name) {
-    this.name = name;
-    /** @type {import("./contract.js").MachineState} */
-    this.state = "waiting";
-    this.interval = 5;
-    this.agentVersion = "";
-    /** @type {Record<string, string>} */
-    this.facts = {};
-    /** @type {string[]} */
-    this.tags = [];
-    /** @type {number | null} */
-    this.time = null;
-    /** When the hub got that sample, by its own clock. @type {number | null} */
-    this.received = null;
-    /** Counts how often its clock was set back: what was drawn before then lies in its future. */
-    this.restarts = 0;
-    /** @type {Layout | null} */
-    this.layout = null;
-    /** @type {(number | null)[] | null} */
-    this.values = null;
-    this.cpuTrace = new Ring(TRACE_SAMPLES);
-    this.trafficTrace = new Ring(TRACE_SAMPLES);
-  }
-}
 
 /**
  * What changed since the last call: names of machines with new values or facts, whether machines came or went, whether
@@ -90,6 +43,8 @@ export class Store {
     /** Why there is no live data although the link is open; "" while there is. */
     this.liveFault = "";
     this.loaded = false;
+    /** Of what metrics frames hold the values; null is all of them. @type {string[] | null} */
+    this.metrics = null;
     /** Counts the times that the link came back: what was missed in between is only in history. */
     this.generation = 0;
     /** Seconds by which the gateway's clock is ahead of the browser's; null until it has told the time. @type {number | null} */
@@ -126,7 +81,7 @@ export class Store {
   }
 
   /**
-   * Hear of each frame of the watched machine at once. Returns how to stop.
+   * Hear of each frame at once, of every machine that is subscribed to. Returns how to stop.
    * @param {(frame: Frame) => void} listener
    */
   onFrame(listener) {
@@ -206,6 +161,7 @@ export class Store {
       this.clockAhead = null;
     }
     this.takeTime(snapshot.time);
+    this.metrics = snapshot.metrics ?? null;
     this.liveFault = snapshot.live ? "" : snapshot.reason || "no reason given";
     for (const [id, series] of Object.entries(snapshot.layouts)) {
       if (!this.layouts.has(id)) this.layouts.set(id, new Layout(id, series));
@@ -299,6 +255,7 @@ export class Store {
     machine.trafficTrace.push(frame.time, received === null && sent === null ? NaN : (received ?? 0) + (sent ?? 0));
     this.pending.machines.add(frame.machine);
     if (frame.machine === this.watched) this.keepFrame(frame);
+    for (const listener of this.frameListeners) listener(frame);
   }
 
   /** @param {Machine} machine whose clock was set back; its traces begin anew by themselves */
@@ -312,7 +269,6 @@ export class Store {
     this.frames.push(frame);
     // In steps, because shifting one by one moves all of them each time.
     if (this.frames.length > KEPT_FRAMES) this.frames.splice(0, KEPT_FRAMES / 4);
-    for (const listener of this.frameListeners) listener(frame);
   }
 
   wake() {

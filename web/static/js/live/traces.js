@@ -5,7 +5,7 @@ import { HistoryError, fetchHistory } from "../chart/history.js";
 import { TRACE_SAMPLES } from "./ring.js";
 
 /** @typedef {import("./contract.js").History} History */
-/** @typedef {import("./store.js").Machine} Machine */
+/** @typedef {import("./machine_state.js").Machine} Machine */
 
 /**
  * Whether history answered.

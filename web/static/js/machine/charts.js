@@ -6,8 +6,8 @@
 
 import { single } from "../live/figures.js";
 
-/** @typedef {import("../live/store.js").Layout} Layout */
-/** @typedef {import("../live/store.js").Machine} Machine */
+/** @typedef {import("../live/layout.js").Layout} Layout */
+/** @typedef {import("../live/machine_state.js").Machine} Machine */
 
 /**
  * How a chart draws: `lines` with min–max bands; `stack` adds up; `mirror` draws the second metric downwards; `heat`

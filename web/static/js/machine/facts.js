@@ -2,9 +2,10 @@
 /** What a machine says of itself: system, deployment, kernel, processor, addresses. */
 
 import { element } from "../page/dom.js";
-import { dateTime, format } from "../page/units.js";
+import { format } from "../page/units.js";
+import { dateTime } from "../time/moments.js";
 
-/** @typedef {import("../live/store.js").Machine} Machine */
+/** @typedef {import("../live/machine_state.js").Machine} Machine */
 
 /** @type {[fact: string, label: string][]} */
 const KNOWN = [

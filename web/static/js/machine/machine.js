@@ -1,33 +1,34 @@
 // @ts-check
 /** The page of one machine: its facts, its figures, and its charts, family by family. */
 
-import { RANGES, format as address } from "../page/address.js";
 import { familiesOf, pointlessCharts } from "./charts.js";
-import { byId, element, setText, show, viewLink } from "../page/dom.js";
+import { byId, element, setText, show } from "../page/dom.js";
 import { drawFacts } from "./facts.js";
 import { clockText, eventsSince, presentOf } from "../live/machine_clock.js";
 import { Panel } from "./panel.js";
 import { ProbeHealth } from "./probes.js";
-import { Range } from "../chart/range.js";
+import { Range, sameTime } from "../time/range.js";
+import { Page } from "../page/page.js";
 import { StateBadge } from "../page/state_badge.js";
 import { Summary } from "./summary.js";
 import { Tags } from "../page/tags.js";
 
-/** @typedef {import("../live/store.js").Store} Store */
 /** @typedef {import("../live/store.js").Change} Change */
-/** @typedef {import("../page/address.js").View} View */
 
-export class MachinePage {
+export class MachinePage extends Page {
   /**
-   * @param {Store} store
-   * @param {import("../events/events.js").Events} events
-   * @param {View & {machine: string}} view
+   * @param {import("../page/page.js").Parts} parts
+   * @param {import("../page/page.js").View} view
    */
-  constructor(store, events, view) {
+  constructor({ store, events }, view) {
+    super();
     this.store = store;
     this.events = events;
     this.name = view.machine;
-    this.range = new Range(() => presentOf(store.machines.get(this.name), store.now()), view.last);
+    this.title = this.name;
+    this.watched = this.name;
+    this.subscription = { machines: [this.name], metrics: null };
+    this.range = new Range(() => presentOf(store.machines.get(this.name), store.now()), view.time);
     this.badge = new StateBadge();
     this.tags = new Tags(byId("machine-tags"), Infinity);
     this.tags.update([]);
@@ -38,47 +39,44 @@ export class MachinePage {
     this.panels = new Map();
     /** Of what layout, with which charts left out. */
     this.arranged = "";
-    this.restarts = store.machines.get(view.machine)?.restarts ?? 0;
+    this.restarts = store.machines.get(this.name)?.restarts ?? 0;
     this.factsShown = "";
     this.generation = store.generation;
     show(byId("machine-clock"), false);
     this.sight = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
     this.stopFrames = store.onFrame((frame) => this.take(frame));
-    byId("machine-name").textContent = view.machine;
+    byId("machine-name").textContent = this.name;
     byId("machine-state").replaceChildren(this.badge.element);
     byId("charts").replaceChildren();
-    this.drawRanges(view);
     this.update();
     this.askForEvents();
   }
 
-  /** Those of the time that the charts show are marked on them. */
+  /** Those of the time that the charts show are marked on them. @override */
   askForEvents() {
     void this.events.load(this.name, eventsSince(this.store.machines.get(this.name), this.range.span()[0]));
   }
 
-  /** @param {View} view */
-  drawRanges(view) {
-    const links = Object.keys(RANGES).map((name) => {
-      const last = /** @type {import("../page/address.js").RangeName} */ (name);
-      const link = viewLink({ ...view, last }, address({ ...view, last }), name);
-      if (last === view.last) link.setAttribute("aria-current", "true");
-      return link;
-    });
-    byId("ranges").replaceChildren(...links);
-  }
-
-  /** @param {View} view of the same machine */
-  setRange(view) {
-    this.range.last = view.last;
-    this.drawRanges(view);
-    for (const panel of this.panels.values()) panel.reload();
-    this.askForEvents();
+  /**
+   * @override
+   * @param {import("../page/page.js").View} view
+   */
+  show(view) {
+    if (view.page !== "machine" || view.machine !== this.name) return false;
+    const before = this.range.choice;
+    this.range.choose(view.time);
+    if (before.utc !== view.time.utc) for (const panel of this.panels.values()) panel.chart.rebuild();
+    if (!sameTime(before, view.time)) {
+      for (const panel of this.panels.values()) panel.reload();
+      this.askForEvents();
+    }
     this.drawCharts(true);
+    return true;
   }
 
   /** @param {import("../live/contract.js").Frame} frame */
   take(frame) {
+    if (frame.machine !== this.name) return;
     const restarts = this.store.machines.get(this.name)?.restarts ?? 0;
     if (restarts !== this.restarts) {
       for (const panel of this.panels.values()) panel.restart();
@@ -88,7 +86,10 @@ export class MachinePage {
     for (const panel of this.panels.values()) panel.take(frame);
   }
 
-  /** @param {Change} change */
+  /**
+   * @override
+   * @param {Change} change
+   */
   change(change) {
     if (this.store.generation !== this.generation) {
       this.generation = this.store.generation;
@@ -111,14 +112,15 @@ export class MachinePage {
     const facts = JSON.stringify([machine.facts, machine.agentVersion, machine.interval]);
     if (facts !== this.factsShown) drawFacts(byId("machine-facts"), machine);
     this.factsShown = facts;
-    if (machine.layout) this.arrange(machine.layout, pointlessCharts(machine));
+    // Right after another page the layout may still be that of the few metrics that it needed.
+    if (machine.layout && this.store.metrics === null) this.arrange(machine.layout, pointlessCharts(machine));
     show(byId("machine-waiting"), !machine.layout);
     this.drawCharts(false);
   }
 
   /**
    * The charts of a layout; those that were there already are kept.
-   * @param {import("../live/store.js").Layout} layout
+   * @param {import("../live/layout.js").Layout} layout
    * @param {string[]} without ids of charts
    */
   arrange(layout, without) {
@@ -166,7 +168,12 @@ export class MachinePage {
     for (const panel of this.panels.values()) if (all || panel.dirty) panel.draw();
   }
 
-  /** Once a second: time goes on also when nothing comes. */
+  /** @override */
+  eventsChanged() {
+    this.drawCharts(true);
+  }
+
+  /** Time goes on also when nothing comes. @override */
   tick() {
     const machine = this.store.machines.get(this.name);
     if (!machine) return;
@@ -174,6 +181,7 @@ export class MachinePage {
     if (machine.state !== "up" || this.store.stale) this.drawCharts(true);
   }
 
+  /** @override */
   destroy() {
     this.stopFrames();
     this.sight.disconnect();

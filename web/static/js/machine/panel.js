@@ -8,7 +8,7 @@ import { onPaletteChange } from "../page/palette.js";
 import { Timeline, keyOf } from "../chart/timeline.js";
 
 /** @typedef {import("../live/store.js").Store} Store */
-/** @typedef {import("../live/store.js").Layout} Layout */
+/** @typedef {import("../live/layout.js").Layout} Layout */
 /** @typedef {import("./charts.js").ChartSpec} ChartSpec */
 /** @typedef {import("../live/contract.js").Frame} Frame */
 
@@ -22,7 +22,7 @@ export class Panel {
    * @param {Store} store
    * @param {string} machine
    * @param {ChartSpec} spec
-   * @param {import("../chart/range.js").Range} range
+   * @param {import("../time/range.js").Range} range
    * @param {import("../events/happened.js").Happened} happened
    */
   constructor(store, machine, spec, range, happened) {

@@ -5,7 +5,7 @@ import { element, setAttribute, setText } from "../page/dom.js";
 import { instances } from "../live/figures.js";
 import { format } from "../page/units.js";
 
-/** @typedef {import("../live/store.js").Machine} Machine */
+/** @typedef {import("../live/machine_state.js").Machine} Machine */
 
 export class ProbeHealth {
   /** @param {HTMLElement} list a <ul> */

@@ -6,7 +6,7 @@ import { fullest, single, traffic } from "../live/figures.js";
 import { Meter } from "../page/meter.js";
 import { duration, format } from "../page/units.js";
 
-/** @typedef {import("../live/store.js").Machine} Machine */
+/** @typedef {import("../live/machine_state.js").Machine} Machine */
 /**
  * A figure: its text, what is written small beside it, and how full its meter is (without one where undefined).
  * @typedef {{text: string, beside?: string, percent?: number | null}} Reading

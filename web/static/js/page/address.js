@@ -1,27 +1,38 @@
 // @ts-check
-/** What is looked at, as the query string keeps it: `?machine=web1&last=1h`. Pure functions. */
+/** What is looked at, as the query string keeps it: `?machine=web1&last=1h`. A link shows the same view. Pure functions. */
 
-/** The time ranges on offer, in seconds. */
-export const RANGES = /** @type {const} */ ({ "5m": 300, "15m": 900, "1h": 3600, "6h": 21600, "24h": 86400 });
+import { readCompare, writeCompare } from "../compare/compare_choice.js";
+import { readFleet, writeFleet } from "../fleet/fleet_choice.js";
+import { readTime, writeTime } from "../time/time_choice.js";
 
-/** @typedef {keyof typeof RANGES} RangeName */
+/** @typedef {"fleet" | "machine" | "compare" | "alerts"} PageName */
 /**
- * `machine` is null on the fleet page; `last` is the time range that charts show.
- * @typedef {{machine: string | null, last: RangeName}} View
+ * A page and what is chosen on it. What belongs to other pages is kept beside it for as long as the document lives, so
+ * that the way back leads to what was left. `machine` is "" on other pages than "machine".
+ * @typedef {{page: PageName, machine: string, time: import("../time/time_choice.js").TimeChoice,
+ *   fleet: import("../fleet/fleet_choice.js").FleetChoice,
+ *   compare: import("../compare/compare_choice.js").CompareChoice}} View
  */
-
-/** @type {RangeName} */
-export const DEFAULT_RANGE = "15m";
 
 /**
  * The view that a query string names; what it does not know is left at its default.
  * @param {string} search with or without "?"
+ * @param {View | null} before what was looked at, for what other pages have chosen
+ * @param {boolean} utc whether times are in UTC where the address does not say
  * @returns {View}
  */
-export function parse(search) {
+export function parse(search, before, utc) {
   const query = new URLSearchParams(search);
-  const last = query.get("last") ?? "";
-  return { machine: query.get("machine") || null, last: isRange(last) ? last : DEFAULT_RANGE };
+  const machine = query.get("machine") ?? "";
+  const page = pageOf(machine, query.get("view"));
+  const nothing = new URLSearchParams();
+  return {
+    page,
+    machine,
+    time: readTime(query, utc),
+    fleet: page === "fleet" || !before ? readFleet(page === "fleet" ? query : nothing) : before.fleet,
+    compare: page === "compare" || !before ? readCompare(page === "compare" ? query : nothing) : before.compare,
+  };
 }
 
 /**
@@ -31,16 +42,21 @@ export function parse(search) {
  */
 export function format(view) {
   const query = new URLSearchParams();
-  if (view.machine !== null) query.set("machine", view.machine);
-  if (view.last !== DEFAULT_RANGE) query.set("last", view.last);
+  if (view.page === "machine") query.set("machine", view.machine);
+  else if (view.page !== "fleet") query.set("view", view.page);
+  if (view.page === "fleet") writeFleet(query, view.fleet);
+  if (view.page === "compare") writeCompare(query, view.compare);
+  writeTime(query, view.time);
   const text = query.toString();
   return text ? `?${text}` : "./";
 }
 
 /**
- * @param {string} name
- * @returns {name is RangeName}
+ * @param {string} machine
+ * @param {string | null} view
+ * @returns {PageName}
  */
-function isRange(name) {
-  return Object.hasOwn(RANGES, name);
+function pageOf(machine, view) {
+  if (machine) return "machine";
+  return view === "compare" || view === "alerts" ? view : "fleet";
 }

@@ -52,15 +52,3 @@ export function setAttribute(target, name, value) {
 export function show(target, shown) {
   if (target.hidden === shown) target.hidden = !shown;
 }
-
-/**
- * A link to a view of this page.
- * @param {import("./address.js").View} view
- * @param {string} address
- * @param {...(Node | string)} children
- */
-export function viewLink(view, address, ...children) {
-  const link = element("a", { href: address }, ...children);
-  link.dataset.view = view.machine === null ? "fleet" : "machine";
-  return link;
-}

@@ -4,7 +4,7 @@
 import { element, setAttribute, setText } from "./dom.js";
 import { duration } from "./units.js";
 
-/** @typedef {import("../live/store.js").Machine} Machine */
+/** @typedef {import("../live/machine_state.js").Machine} Machine */
 
 /**
  * "up", "silent for 12 min", "waiting for the first sample".

@@ -4,6 +4,8 @@
 export const NOTHING = "–";
 const BYTE_PREFIXES = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 const COUNT_PREFIXES = ["", "k", "M", "G", "T", "P"];
+/** Bits of a byte: network rates can be read in either. */
+const BITS = 8;
 const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86400;
@@ -42,7 +44,7 @@ function durationScale(seconds) {
 /**
  * The scale in which numbers of about this magnitude are written.
  * @param {number} magnitude
- * @param {string} unit
+ * @param {string} unit of the metric; "bits/s" writes a number of bytes/s in bits
  * @returns {Scale}
  */
 export function scaleFor(magnitude, unit) {
@@ -52,6 +54,10 @@ export function scaleFor(magnitude, unit) {
   if (unit === "bytes" || unit === "bytes/s") {
     const { divisor, prefix } = prefixFor(size, 1024, BYTE_PREFIXES);
     return { divisor, suffix: ` ${prefix}B${unit === "bytes/s" ? "/s" : ""}` };
+  }
+  if (unit === "bits/s") {
+    const { divisor, prefix } = prefixFor(size * BITS, 1000, COUNT_PREFIXES);
+    return { divisor: divisor / BITS, suffix: ` ${prefix}bit/s` };
   }
   const { divisor, prefix } = prefixFor(size < 10000 ? 1 : size, 1000, COUNT_PREFIXES);
   const rest = unit === "count" ? "" : unit === "count/s" ? "/s" : ` ${unit}`;
@@ -118,7 +124,8 @@ export function axisSteps(unit) {
   if (binary) {
     for (let power = 0; power < 60; power += 1) steps.push(2 ** power);
   } else {
-    for (let power = -7; power < 16; power += 1) for (const one of [1, 2, 2.5, 5]) steps.push(one * 10 ** power);
+    const whole = unit === "bits/s" ? 1 / BITS : 1;
+    for (let power = -7; power < 16; power += 1) for (const one of [1, 2, 2.5, 5]) steps.push(one * 10 ** power * whole);
   }
   return steps;
 }
@@ -156,37 +163,4 @@ function pair(large, largeUnit, small, smallUnit) {
  */
 export function counted(number, noun) {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
-/**
- * Time of day, 24 hours: "21:07:35".
- * @param {number} seconds since 1970
- * @param {boolean} [withSeconds]
- * @returns {string}
- */
-export function clock(seconds, withSeconds = true) {
-  const date = new Date(seconds * 1000);
-  const parts = [date.getHours(), date.getMinutes()];
-  if (withSeconds) parts.push(date.getSeconds());
-  return parts.map((part) => String(part).padStart(2, "0")).join(":");
-}
-
-/**
- * Date and time: "2026-11-22 21:07".
- * @param {number} seconds since 1970
- * @returns {string}
- */
-export function dateTime(seconds) {
-  return `${day(seconds)} ${clock(seconds, false)}`;
-}
-
-/**
- * Date: "2026-11-22".
- * @param {number} seconds since 1970
- * @returns {string}
- */
-export function day(seconds) {
-  const date = new Date(seconds * 1000);
-  const month = String(date.getMonth() + 1).padStart(2, "0");
-  return `${date.getFullYear()}-${month}-${String(date.getDate()).padStart(2, "0")}`;
 }
