@@ -12,7 +12,7 @@ from sysmonstm.collectord import facts
 from sysmonstm.collectord.probes.cpu import Times, parse_times, shares
 from sysmonstm.collectord.probes.disks import bottom_devices, parse_diskstats
 from sysmonstm.collectord.probes.filesystems import Mount, Place, parse_mounts, shown_mounts, usage
-from sysmonstm.collectord.probes.memory import parse_meminfo
+from sysmonstm.collectord.probes.memory import cached, parse_meminfo
 from sysmonstm.collectord.probes.network import is_shown, parse_established, parse_interfaces, parse_sockets
 from sysmonstm.collectord.probes.pressure import PressureProbe, parse_pressure
 from sysmonstm.collectord.probes.system import parse_switches
@@ -63,6 +63,13 @@ def test_meminfo_is_in_bytes_and_other_fields_do_not_pass_for_it() -> None:
         "SwapCached: 9 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n"
     )
     assert parse_meminfo(text) == {"MemTotal": 102400, "MemAvailable": 61440, "SwapTotal": 0, "SwapFree": 0}
+
+
+def test_caches_are_those_that_can_be_had() -> None:
+    fields = {"Buffers": 10, "Cached": 100, "SReclaimable": 20, "Shmem": 30, "MemAvailable": 500}
+    assert cached(fields) == 100
+    assert cached(fields | {"MemAvailable": 60}) == 60
+    assert cached({"Buffers": 0, "Cached": 10, "Shmem": 30, "MemAvailable": 500}) == 0
 
 
 DISKSTATS = """\

@@ -117,6 +117,9 @@ def test_memory_is_what_psutil_finds() -> None:
     assert values["memory.available", ""] == pytest.approx(memory.available, abs=memory.total * 0.02)
     assert values["memory.percent", ""] == pytest.approx(memory.percent, abs=2)
     assert values["memory.used", ""] + values["memory.available", ""] == memory.total
+    # psutil counts shared memory among the caches.
+    caches = memory.cached + memory.buffers - memory.shared
+    assert values["memory.cached", ""] == pytest.approx(max(0, min(caches, memory.available)), abs=memory.total * 0.02)
     assert values["memory.swap_total", ""] == swap.total
 
 

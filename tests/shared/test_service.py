@@ -24,8 +24,7 @@ PATIENCE_SECONDS = 30.0
 # Becomes the process under test with the descriptors and LISTEN_PID that systemd would give it.
 _EXEC = """
 import fcntl, json, os, sys
-given = json.loads(sys.argv[1])
-above = 3 + len(given)
+given, above = json.loads(sys.argv[1]), 3 + len(json.loads(sys.argv[1]))
 copies = [fcntl.fcntl(fd, fcntl.F_DUPFD, above) for fd in given]
 for number, copy in enumerate(copies, start=3):
     os.dup2(copy, number)

@@ -259,27 +259,6 @@ def test_the_keyboard_reaches_and_opens_a_machine(open_page: Open) -> None:
     expect(page.locator("h1#machine-name")).to_have_text(MACHINE)
 
 
-def choose(page: Page, label: str) -> None:
-    """In the menu of settings."""
-    page.locator("#settings summary").click()
-    page.locator("#settings").get_by_text(label, exact=True).click()
-    page.keyboard.press("Escape")
-    expect(page.locator("#settings-choices")).to_be_hidden()
-
-
-def test_the_theme_is_chosen_in_the_menu_and_remembered(open_page: Open) -> None:
-    page = open_page(scheme="dark")
-    background = "getComputedStyle(document.documentElement).backgroundColor"
-    dark = page.evaluate(background)
-    choose(page, "Light")
-    light = page.evaluate(background)
-    assert light != dark
-    page.reload()
-    assert page.evaluate(background) == light
-    choose(page, "System")
-    assert page.evaluate(background) == dark
-
-
 def test_a_page_says_that_it_is_disconnected_and_recovers_without_a_reload(
     open_page: Open, dashboard_system: WholeSystem, watched: Watched
 ) -> None:

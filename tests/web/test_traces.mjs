@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { factsOf } from "../../web/static/js/machine/facts.js";
-import { byItsClock, clockText, eventsSince, presentOf } from "../../web/static/js/live/machine_clock.js";
+import { byItsClock, clockText, eventsWithin, presentOf } from "../../web/static/js/live/machine_clock.js";
 import { Ring } from "../../web/static/js/live/ring.js";
 import { runs } from "../../web/static/js/page/sparkline.js";
 import { stateText } from "../../web/static/js/page/state_badge.js";
@@ -63,9 +63,10 @@ test("what the hub says is moved by as much as a clock is off, and nothing else 
 });
 
 test("events are asked for since charts begin, by the clock that is there first", () => {
-  assert.equal(eventsSince(machine(1600, 1000), 1300), 700);
-  assert.equal(eventsSince(machine(400, 1000), 100), 100);
-  assert.equal(eventsSince(undefined, 100), 100);
+  assert.deepEqual(eventsWithin(machine(1600, 1000), [1300, 1600]), [700, 1600]);
+  assert.deepEqual(eventsWithin(machine(400, 1000), [100, 400]), [100, 1000]);
+  assert.deepEqual(eventsWithin(machine(400, 1000), [100, Infinity]), [100, Infinity]);
+  assert.deepEqual(eventsWithin(undefined, [100, 200]), [100, 200]);
 });
 
 test("how long a machine is silent is by the hub's clock where it says so", () => {

@@ -1,65 +1,89 @@
 // @ts-check
 /** The one chart component: a titled figure around uPlot, with bands, gaps, a legend and a cursor that all charts share. */
 
-import { rowAxis, timeAxis, valueAxis } from "./axes.js";
 import { element, setAttribute, setText, show } from "../page/dom.js";
-import { columnRoles, columnsOf, filledBetween } from "./drawn.js";
+import { format } from "../page/units.js";
+import { writtenUnit } from "../page/preferences.js";
+import { clock, dateTime } from "../time/moments.js";
+import { columnRoles, columnsOf } from "./drawn.js";
+import { hatch } from "./gap_layer.js";
+import { holesOf, sayHole } from "./gaps.js";
+import { Gestures } from "./gestures.js";
 import { drawHeat } from "./heat.js";
 import { Legend } from "./legend.js";
 import { MarkLayer } from "./mark_layer.js";
-import { LANE } from "./marker_drawing.js";
-import { faded, palette, seriesColour } from "../page/palette.js";
+import { plotOptions } from "./plot_options.js";
 import { UPlot } from "./uplot.js";
-import { format } from "../page/units.js";
-import { clock, dateTime } from "../time/moments.js";
 
 /** @typedef {import("../machine/charts.js").ChartSpec} ChartSpec */
 /** @typedef {import("./drawn.js").ChartSeries} ChartSeries */
 /** @typedef {import("./timeline.js").Timeline} Timeline */
 /** @typedef {import("uplot")} Plot */
 /** What a chart knows of the past: "away" means that only what came live is drawn. @typedef {"loading" | "filled" | "empty" | "away"} ChartState */
+/**
+ * What a chart shares with the others of its page: the time that is shown, who changes that, and the events of a time,
+ * ascending.
+ * @typedef {{range: import("../time/range.js").Range, steering: import("../time/steering.js").Steering,
+ *   events: (from: number, to: number) => import("../live/contract.js").FleetEvent[]}} ChartPage
+ */
 
 const HOUR = 3600;
+const MOST_SPOKEN = 8;
 
 export class Chart {
   /**
    * @param {ChartSpec} spec
-   * @param {string} unit
+   * @param {string} unit of the metrics
    * @param {string} noun what an instance is ("core"), or ""
-   * @param {() => [from: number, to: number]} span the time range that all charts show, seconds since 1970
-   * @param {(from: number, to: number) => import("../live/contract.js").FleetEvent[]} events of a time, ascending
+   * @param {ChartPage} page
    */
-  constructor(spec, unit, noun, span, events) {
+  constructor(spec, unit, noun, page) {
     this.spec = spec;
-    this.unit = unit;
+    this.metricUnit = unit;
     this.noun = noun;
-    this.span = span;
+    this.range = page.range;
     /** @type {ChartSeries[]} */
     this.series = [];
     /** @type {import("./drawn.js").ColumnRole[]} */
     this.roles = [];
-    /** @type {Set<number>} */
-    this.hidden = new Set();
     /** @type {ChartState} */
     this.state = "filled";
     /** @type {Timeline | null} */
     this.timeline = null;
+    /** What is known to be lost. @type {import("../live/contract.js").HistoryGap[]} */
+    this.lost = [];
+    /** When the machine was first heard of, in seconds since 1970. @type {number | null} */
+    this.since = null;
+    /** @type {import("./gaps.js").Hole[]} */
+    this.holes = [];
     /** @type {Plot | null} */
     this.plot = null;
     this.legend = new Legend((series, shown) => this.toggle(series, shown));
-    this.marks = new MarkLayer(spec.title, events);
+    this.marks = new MarkLayer(spec.title, page.events);
+    this.gestures = new Gestures(page.steering, () => this.tellCursor());
     this.cursorTime = element("span", { class: "cursor-time" });
-    this.canvasBox = element("div", { class: "plot", role: "img", "aria-label": spec.title });
+    this.canvasBox = element("div", { class: "plot", role: "img", "aria-label": spec.title, tabindex: "0" });
     this.message = element("p", { class: "chart-message", hidden: "" });
+    this.spoken = element("p", { class: "only-read", "aria-live": "polite" });
     this.element = element(
       "figure",
       { class: "chart", "data-chart": spec.id },
       element("figcaption", {}, element("h3", {}, spec.title), this.cursorTime),
-      element("div", { class: "plot-frame" }, this.canvasBox, this.message, this.marks.note),
+      element("div", { class: "plot-frame" }, this.canvasBox, this.message, this.marks.note, this.spoken),
       this.legend.element,
     );
+    this.canvasBox.addEventListener("keydown", (key) => this.plot && this.gestures.press(this.plot, key));
     this.resizes = new ResizeObserver(() => this.resize());
     this.resizes.observe(this.canvasBox);
+  }
+
+  /** What values are written in. */
+  get unit() {
+    return writtenUnit(this.spec.metrics[0][0], this.metricUnit);
+  }
+
+  span() {
+    return this.range.span();
   }
 
   /**
@@ -69,7 +93,6 @@ export class Chart {
   setSeries(series) {
     this.series = series;
     this.roles = columnRoles(this.spec, series);
-    this.hidden.clear();
     this.legend.setSeries(this.spec.form === "heat" ? [] : series, this.spec.form === "lines");
     this.rebuild();
   }
@@ -80,6 +103,8 @@ export class Chart {
    */
   draw(timeline) {
     this.timeline = timeline;
+    const [from, to] = this.span();
+    this.holes = holesOf(timeline, Math.min(to, this.range.now()), this.since, from);
     if (!this.plot) this.rebuild();
     this.plot?.setData(this.data());
     this.updateLegend();
@@ -111,7 +136,8 @@ export class Chart {
     this.legend.recolour();
     const { width, height } = this.size();
     if (!this.series.length || !this.timeline || !width) return;
-    this.plot = new UPlot(this.options(width, height), this.data(), this.canvasBox);
+    this.plot = new UPlot(plotOptions(this, { width, height }, this.hooks()), this.data(), this.canvasBox);
+    this.gestures.attach(this.plot);
   }
 
   size() {
@@ -129,92 +155,21 @@ export class Chart {
     return [timeline.times, ...columnsOf(timeline, this.roles, this.series)];
   }
 
-  /**
-   * @param {number} width
-   * @param {number} height
-   * @returns {import("uplot").Options}
-   */
-  options(width, height) {
+  /** @returns {import("uplot").Hooks.Arrays} */
+  hooks() {
     const heat = this.spec.form === "heat";
     return {
-      width,
-      height,
-      // Above, the heads of marks; on the right half a label of the time axis fits.
-      padding: [LANE, 26, 0, 0],
-      legend: { show: false },
-      cursor: {
-        drag: { x: false, y: false, setScale: false },
-        points: { show: false },
-        sync: { key: "machine", scales: ["x", null] },
-        y: heat,
-      },
-      scales: {
-        x: { time: true, range: () => this.span() },
-        y: { range: (_, least, most) => this.valueRange(least, most) },
-      },
-      axes: [
-        timeAxis(),
-        heat ? rowAxis(this.series.map((one) => one.label)) : valueAxis(this.unit, this.spec.form === "mirror"),
-      ],
-      series: [{}, ...this.roles.map((role) => this.drawing(role))],
-      bands: this.bands(),
-      hooks: {
-        setCursor: [(plot) => this.followCursor(plot)],
-        drawAxes: heat ? [(plot) => this.drawRows(plot)] : [],
-        draw: [(plot) => this.drawMarks(plot)],
-      },
+      setCursor: [(plot) => this.followCursor(plot)],
+      setSelect: [(plot) => this.gestures.selected(plot)],
+      drawAxes: heat ? [(plot) => this.drawRows(plot)] : [(plot) => hatch(plot, this.holes)],
+      draw: [(plot) => this.drawMarks(plot)],
     };
   }
 
   /** @param {Plot} plot */
   drawRows(plot) {
+    hatch(plot, this.holes);
     drawHeat(plot, this.spec.top ?? 100, this.timeline?.gapAfter ?? 1);
-  }
-
-  /**
-   * @param {import("./drawn.js").ColumnRole} role
-   * @returns {import("uplot").Series}
-   */
-  drawing(role) {
-    if (this.spec.form === "heat") return { paths: () => null, points: { show: false } };
-    const one = this.series[role.series];
-    const colour = seriesColour(one.colour);
-    const edge = role.part !== "line";
-    const first = one.stacked && role === this.roles[0];
-    return {
-      stroke: edge ? "transparent" : colour,
-      width: edge ? 0 : one.stacked || one.colour < 0 ? 1 : 1.5,
-      fill: first ? faded(colour, 0.35) : undefined,
-      dash: !edge && one.colour >= palette().series.length ? [5, 3] : undefined,
-      spanGaps: false,
-      // A sample between two gaps has no line: a point keeps it visible.
-      points: edge || one.stacked ? { show: false } : { size: 3, width: 0, fill: colour, filter: lonePoints },
-    };
-  }
-
-  /** @returns {import("uplot").Band[]} */
-  bands() {
-    if (this.spec.form === "heat") return [];
-    return filledBetween(this.roles, this.series).map(({ upper, lower }) => {
-      const one = this.series[this.roles[upper].series];
-      return { series: [upper + 1, lower + 1], fill: faded(seriesColour(one.colour), one.stacked ? 0.35 : 0.18) };
-    });
-  }
-
-  /**
-   * @param {number | null} least
-   * @param {number | null} most
-   * @returns {[number, number]}
-   */
-  valueRange(least, most) {
-    if (this.spec.form === "heat") return [0, this.series.length];
-    const floor = this.spec.atLeast ?? Number.EPSILON;
-    if (this.spec.form === "mirror") {
-      return [Math.min(-floor, (least ?? 0) * 1.08), Math.max(floor, (most ?? 0) * 1.08)];
-    }
-    const highest = Math.max(floor, (most ?? 1) * 1.08);
-    const ceiling = this.unit === "percent" ? Math.min(100, highest) : highest;
-    return [Math.min(0, least ?? 0), this.spec.top ?? ceiling];
   }
 
   /**
@@ -222,8 +177,6 @@ export class Chart {
    * @param {boolean} shown
    */
   toggle(series, shown) {
-    if (shown) this.hidden.delete(series);
-    else this.hidden.add(series);
     this.roles.forEach((role, at) => {
       if (role.series === series) this.plot?.setSeries(at + 1, { show: shown });
     });
@@ -241,29 +194,55 @@ export class Chart {
     this.marks.tell(plot, this.longSpan());
   }
 
-  /** Values under the cursor, else the newest. */
+  /** Values under the cursor, else the newest of what is shown. */
   updateLegend() {
-    const { plot, timeline } = this;
+    const { timeline } = this;
     if (!timeline?.times.length) return;
-    const under = (plot?.cursor.left ?? -1) >= 0 ? (plot?.cursor.idx ?? null) : null;
-    const at = Math.min(under ?? Infinity, timeline.times.length - 1);
-    const time = timeline.times[at];
-    setText(this.cursorTime, under !== null ? (this.longSpan() ? dateTime(time) : clock(time)) : "");
+    const under = this.rowUnderCursor();
+    const at = under ?? timeline.times.length - 1;
+    setText(this.cursorTime, under === null ? "" : this.momentText(under));
     if (this.spec.form === "heat") this.tellHottest(at);
-    else {
-      const values = this.series.map((one) => timeline.columns.get(one.key)?.mean[at]);
-      this.legend.setValues(values, this.unit);
-    }
+    else this.legend.setValues(this.valuesAt(at), this.unit);
+  }
+
+  /** @returns {number | null} */
+  rowUnderCursor() {
+    const { plot, timeline } = this;
+    if (!plot || !timeline || (plot.cursor.left ?? -1) < 0) return null;
+    const row = plot.cursor.idx ?? null;
+    return row === null ? null : Math.min(row, timeline.times.length - 1);
+  }
+
+  /** @param {number} row */
+  momentText(row) {
+    const { plot, timeline } = this;
+    const time = /** @type {Timeline} */ (timeline).times[row];
+    const pointed = plot ? plot.posToVal(plot.cursor.left ?? 0, "x") : time;
+    const hole = sayHole(this.holes, this.lost, pointed);
+    if (hole) return hole;
+    return this.longSpan() ? dateTime(time) : clock(time);
+  }
+
+  /** @param {number} row */
+  valuesAt(row) {
+    return this.series.map((one) => this.timeline?.columns.get(one.key)?.mean[row] ?? null);
+  }
+
+  /** For who moves the cursor by keys and may not see it. */
+  tellCursor() {
+    const row = this.rowUnderCursor();
+    if (row === null) return;
+    const values = this.valuesAt(row).map((value, at) => `${this.series[at].label} ${format(value, this.unit)}`);
+    setText(this.spoken, [this.momentText(row), ...values.slice(0, MOST_SPOKEN)].join(", "));
   }
 
   longSpan() {
-    const [from, to] = this.span();
-    return to - from > 6 * HOUR;
+    return this.range.length > 6 * HOUR;
   }
 
   /** @param {number} at */
   tellHottest(at) {
-    const values = this.series.map((one) => this.timeline?.columns.get(one.key)?.mean[at] ?? null);
+    const values = this.valuesAt(at);
     let hottest = 0;
     values.forEach((value, row) => {
       if ((value ?? -1) > (values[hottest] ?? -1)) hottest = row;
@@ -271,17 +250,4 @@ export class Chart {
     const text = `busiest: ${this.noun} ${this.series[hottest].label} at ${format(values[hottest], this.unit)}`;
     setText(this.legend.element, text);
   }
-}
-
-/**
- * @param {Plot} plot
- * @param {number} series
- */
-function lonePoints(plot, series) {
-  const values = plot.data[series];
-  const found = [];
-  for (let at = 0; at < values.length; at += 1) {
-    if (values[at] !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null) found.push(at);
-  }
-  return found;
 }

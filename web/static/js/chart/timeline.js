@@ -122,6 +122,12 @@ export class Timeline {
     }
   }
 
+  /** Times of the rows in which something was read, ascending. */
+  filledTimes() {
+    const columns = [...this.columns.values()];
+    return this.times.filter((_, row) => columns.some((column) => (column.mean[row] ?? null) !== null));
+  }
+
   /**
    * Put an empty row before `time` if too long has passed, so that no line crosses.
    * @param {number} time

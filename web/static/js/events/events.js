@@ -35,9 +35,10 @@ export class Events {
   /**
    * Ask anew for the last events of a machine and for those of the time that its charts show, or for the last of all.
    * @param {string | null} machine
-   * @param {number} from seconds since 1970: where the charts of the machine begin
+   * @param {[from: number, to: number]} shown seconds since 1970: the time that the charts of the machine
+   * show, without an end while they are live
    */
-  async load(machine, from) {
+  async load(machine, shown) {
     this.asking.abort();
     clearTimeout(this.retryTimer);
     this.asking = new AbortController();
@@ -45,14 +46,14 @@ export class Events {
     const { signal } = this.asking;
     this.draw("");
     try {
-      const answers = await Promise.all(questions(machine, from).map((question) => ask(question, signal)));
+      const answers = await Promise.all(questions(machine, shown).map((question) => ask(question, signal)));
       this.cut = answers.some((events) => events.length === MOST_ASKED);
       this.take(answers.flat(), "Nothing has happened yet.");
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof NoEvents)) throw error;
       this.draw(error.message);
-      const again = () => void this.load(machine, from);
+      const again = () => void this.load(machine, shown);
       if (error.passing) this.retryTimer = setTimeout(again, RETRY_MS * (0.5 + Math.random()));
     }
   }
@@ -124,15 +125,15 @@ export class Events {
 /**
  * A range, even of all times, has what happened last; without one it is what was told of last.
  * @param {string | null} machine
- * @param {number} from seconds since 1970
+ * @param {[from: number, to: number]} shown seconds since 1970
  * @returns {Record<string, string>[]}
  */
-function questions(machine, from) {
+function questions(machine, [from, to]) {
   if (machine === null) return [{ limit: String(MOST_SHOWN) }];
-  return [
-    { machine, from: "0", limit: String(MOST_SHOWN) },
-    { machine, from: Math.max(0, from).toFixed(3), limit: String(MOST_ASKED) },
-  ];
+  /** @type {Record<string, string>} */
+  const inside = { machine, from: Math.max(0, from).toFixed(3), limit: String(MOST_ASKED) };
+  if (to < Infinity) inside.to = to.toFixed(3);
+  return [{ machine, from: "0", limit: String(MOST_SHOWN) }, inside];
 }
 
 /** The gateway did not answer with events. The message is fit to be shown. */

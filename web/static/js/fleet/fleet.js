@@ -41,7 +41,7 @@ export class FleetPage extends Page {
 
   /** @override */
   askForEvents() {
-    void this.events.load(null, 0);
+    void this.events.load(null, [0, 0]);
   }
 
   /**

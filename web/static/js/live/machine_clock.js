@@ -63,12 +63,14 @@ export function byItsClock(machine, events) {
 }
 
 /**
- * Since when events are needed by charts that begin at a moment of its clock: both clocks' events lie after it.
+ * Of what time events are needed by charts that show a time of its clock: both clocks' events lie in it.
  * @param {Machine | undefined} machine
- * @param {number} from seconds since 1970
+ * @param {[from: number, to: number]} shown seconds since 1970
+ * @returns {[from: number, to: number]}
  */
-export function eventsSince(machine, from) {
-  return machine ? Math.min(from, from - clockOff(machine)) : from;
+export function eventsWithin(machine, [from, to]) {
+  const off = machine ? clockOff(machine) : 0;
+  return [Math.min(from, from - off), Math.max(to, to - off)];
 }
 
 /** @param {FleetEvent} event */

@@ -86,6 +86,7 @@ const KNOWN = [
         form: "stack",
         metrics: [
           ["memory.used", "used"],
+          ["memory.cached", "caches"],
           ["memory.total", "total"],
         ],
         over: ["memory.total"],

@@ -4,10 +4,11 @@
 import { familiesOf, pointlessCharts } from "./charts.js";
 import { byId, element, setText, show } from "../page/dom.js";
 import { drawFacts } from "./facts.js";
-import { clockText, eventsSince, presentOf } from "../live/machine_clock.js";
+import { clockText, eventsWithin, presentOf } from "../live/machine_clock.js";
 import { Panel } from "./panel.js";
 import { ProbeHealth } from "./probes.js";
 import { Range, sameTime } from "../time/range.js";
+import { Steering } from "../time/steering.js";
 import { Page } from "../page/page.js";
 import { StateBadge } from "../page/state_badge.js";
 import { Summary } from "./summary.js";
@@ -29,6 +30,12 @@ export class MachinePage extends Page {
     this.watched = this.name;
     this.subscription = { machines: [this.name], metrics: null };
     this.range = new Range(() => presentOf(store.machines.get(this.name), store.now()), view.time);
+    /** @type {import("../chart/chart.js").ChartPage} */
+    this.chartPage = {
+      range: this.range,
+      steering: new Steering(this.range, () => this.drawCharts(true)),
+      events: (from, to) => events.happened.within(from, to, store.machines.get(this.name)),
+    };
     this.badge = new StateBadge();
     this.tags = new Tags(byId("machine-tags"), Infinity);
     this.tags.update([]);
@@ -54,7 +61,9 @@ export class MachinePage extends Page {
 
   /** Those of the time that the charts show are marked on them. @override */
   askForEvents() {
-    void this.events.load(this.name, eventsSince(this.store.machines.get(this.name), this.range.span()[0]));
+    const machine = this.store.machines.get(this.name);
+    const [from, to] = this.range.span();
+    void this.events.load(this.name, eventsWithin(machine, [from, this.range.live ? Infinity : to]));
   }
 
   /**
@@ -149,7 +158,7 @@ export class MachinePage extends Page {
     const key = JSON.stringify(spec);
     const known = this.panels.get(key);
     if (known) return known;
-    const panel = new Panel(this.store, this.name, spec, this.range, this.events.happened);
+    const panel = new Panel(this.store, this.name, spec, this.chartPage);
     this.panels.set(key, panel);
     this.sight.observe(panel.element);
     return panel;

@@ -6,6 +6,7 @@ import { labelOf } from "./charts.js";
 import { HistoryError, fetchHistory } from "../chart/history.js";
 import { onPaletteChange } from "../page/palette.js";
 import { Timeline, keyOf } from "../chart/timeline.js";
+import { onUnitsChange } from "../page/preferences.js";
 
 /** @typedef {import("../live/store.js").Store} Store */
 /** @typedef {import("../live/layout.js").Layout} Layout */
@@ -22,14 +23,13 @@ export class Panel {
    * @param {Store} store
    * @param {string} machine
    * @param {ChartSpec} spec
-   * @param {import("../time/range.js").Range} range
-   * @param {import("../events/happened.js").Happened} happened
+   * @param {import("../chart/chart.js").ChartPage} page
    */
-  constructor(store, machine, spec, range, happened) {
+  constructor(store, machine, spec, page) {
     this.store = store;
     this.machine = machine;
     this.spec = spec;
-    this.range = range;
+    this.range = page.range;
     this.visible = false;
     this.dirty = true;
     /** Whether history has been asked for since the range or the link changed. */
@@ -37,12 +37,11 @@ export class Panel {
     this.keys = "";
     this.timeline = new Timeline(this.interval());
     const { unit = "count", instance_label: noun = "" } = this.firstSeries() ?? {};
-    /** @type {Chart["marks"]["events"]} */
-    const events = (from, to) => happened.within(from, to, store.machines.get(machine));
-    this.chart = new Chart(spec, unit, noun, () => range.span(), events);
+    this.chart = new Chart(spec, unit, noun, page);
     this.loading = new AbortController();
     this.retryTimer = 0;
-    this.stopPalette = onPaletteChange(() => this.chart.rebuild());
+    const rebuild = () => this.chart.rebuild();
+    this.stops = [onPaletteChange(rebuild), onUnitsChange(rebuild)];
     this.chart.say("loading", "Loading…");
     for (const frame of store.frames) this.take(frame);
   }
@@ -93,8 +92,9 @@ export class Panel {
       const ask = (metric) => fetchHistory(this.machine, metric, from, to, signal, points);
       const histories = await Promise.all(this.spec.metrics.map(([metric]) => ask(metric)));
       const timeline = new Timeline(this.interval());
-      timeline.load(histories, this.rows());
+      timeline.load(histories, this.range.live ? this.rows() : []);
       this.timeline = timeline;
+      this.chart.lost = histories[0]?.gaps ?? [];
       if (timeline.times.length) this.chart.say("filled", "");
       else this.chart.say("empty", "Nothing was recorded in this time.");
     } catch (error) {
@@ -131,6 +131,8 @@ export class Panel {
 
   /** @param {Frame} frame */
   take(frame) {
+    // What is shown of the past stays as it was asked for.
+    if (!this.range.live) return;
     this.timeline.add(this.row(frame));
     this.timeline.trim(this.range.span()[0]);
     this.dirty = true;
@@ -191,7 +193,7 @@ export class Panel {
   destroy() {
     this.loading.abort();
     clearTimeout(this.retryTimer);
-    this.stopPalette();
+    for (const stop of this.stops) stop();
     this.chart.destroy();
   }
 }

@@ -5,8 +5,9 @@ const SERIES_COLOURS = 8;
 
 /**
  * `series` are for lines, in order; `neutral` for a total over
- * them, `heat` is the full colour of a heat map, `surface` what charts lie on, `marks` are for events.
- * @typedef {{series: string[], neutral: string, text: string, grid: string, heat: string, surface: string,
+ * them, `heat` is the full colour of a heat map, `surface` what charts lie on, `hatch` is for
+ * where there is nothing, `marks` are for events.
+ * @typedef {{series: string[], neutral: string, text: string, grid: string, heat: string, surface: string, hatch: string,
  *   marks: Record<import("../chart/markers.js").Look, string>}} Palette
  */
 
@@ -53,6 +54,7 @@ function read() {
     grid: resolve("grid"),
     heat: resolve("heat"),
     surface: resolve("surface"),
+    hatch: resolve("hatch"),
     marks: {
       info: resolve("ink-soft"),
       activated: resolve("ink"),

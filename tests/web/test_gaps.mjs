@@ -1,0 +1,58 @@
+/** gaps.js: the times in which a machine told nothing. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { holesOf, sayHole } from "../../web/static/js/chart/gaps.js";
+import { Timeline } from "../../web/static/js/chart/timeline.js";
+
+/** A timeline of samples as they come live, every 5 s. */
+function timelineOf(...times) {
+  const timeline = new Timeline(5);
+  for (const time of times) timeline.add({ time, values: [["cpu.percent ", 1]] });
+  return timeline;
+}
+
+test("between samples that are too far apart there is a hole", () => {
+  const timeline = timelineOf(100, 105, 200, 205);
+  assert.deepEqual(holesOf(timeline, 206, null, 90), [{ from: 105, to: 200 }]);
+  assert.deepEqual(holesOf(timelineOf(100, 105, 110), 111, null, 90), []);
+});
+
+test("a value that was not read is a hole like a sample that is missing", () => {
+  const timeline = timelineOf(100, 105);
+  for (const time of [110, 115, 120]) timeline.add({ time, values: [["cpu.percent ", null]] });
+  timeline.add({ time: 125, values: [["cpu.percent ", 1]] });
+  assert.deepEqual(holesOf(timeline, 126, null, 90), [{ from: 105, to: 125 }]);
+});
+
+test("who is silent has a hole up to the present, but not at once", () => {
+  assert.deepEqual(holesOf(timelineOf(100), 115, null, 90), []);
+  assert.deepEqual(holesOf(timelineOf(100), 200, null, 90), [{ from: 100, to: 200 }]);
+  assert.deepEqual(holesOf(timelineOf(), 200, null, 90), []);
+});
+
+test("the time before the first sample is a hole if the machine was known then", () => {
+  assert.deepEqual(holesOf(timelineOf(200), 201, 50, 100), [{ from: 100, to: 200 }]);
+  assert.deepEqual(holesOf(timelineOf(200), 201, 150, 100), [{ from: 150, to: 200 }]);
+  assert.deepEqual(holesOf(timelineOf(200), 201, 195, 100), []);
+});
+
+test("buckets have holes from edge to edge", () => {
+  const timeline = new Timeline(5);
+  const values = [1, null, null, null, 1];
+  const series = [{ instance: "", min: values, mean: values, max: values }];
+  const times = [100, 110, 120, 130, 140];
+  timeline.load([{ metric: "m", times, series, step_seconds: 10, to: 150 }], []);
+  assert.deepEqual(holesOf(timeline, 150, null, 100), [{ from: 110, to: 140 }]);
+});
+
+test("what is known to be lost is said, where the cursor is", () => {
+  const holes = [{ from: 100, to: 700 }];
+  const lost = [
+    { from: 90, to: 400, frames: 60, reason: "shed" },
+    { from: 400, to: null, frames: 1, reason: "shed" },
+    { from: 800, to: 900, frames: 5, reason: "damaged" },
+  ];
+  assert.equal(sayHole(holes, lost, 300), "no data for 10 min: 61 samples given up by a full spool");
+  assert.equal(sayHole(holes, [], 300), "no data for 10 min");
+  assert.equal(sayHole(holes, lost, 750), "");
+});

@@ -1,0 +1,221 @@
+"""The time that charts show: presets, any range, drag to zoom, pan, back; one cursor for all; gaps are hatched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Response, Route, expect
+
+from tests.web.browsing import MACHINE_PAGE, PATIENCE_MS, Open, coloured_pixels, seconds_asked
+from tests.web.scripted import machine, scripted_page, snapshot
+from tests.whole_system import WholeSystem
+
+FIXED = "/?machine=this-machine&from=2024-06-20T06:00:00Z&to=2024-06-20T07:00:00Z&zone=utc"
+
+
+def plot(page: Page, chart: str = "cpu") -> Locator:
+    found = page.locator(f"[data-chart={chart}] .u-over")
+    expect(found).to_be_visible()
+    return found
+
+
+def drag(page: Page, over: Locator, start: float, end: float, *, keys: str = "") -> None:
+    """From one share of the width to another."""
+    over.scroll_into_view_if_needed()
+    box = over.bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    if keys:
+        page.keyboard.down(keys)
+    page.mouse.move(box["x"] + box["width"] * start, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * (start + end) / 2, y, steps=3)
+    page.mouse.move(box["x"] + box["width"] * end, y, steps=3)
+    page.mouse.up()
+    if keys:
+        page.keyboard.up(keys)
+
+
+def span(page: Page) -> tuple[float, float]:
+    """The fixed range that the address names, in seconds since 2024-06-20 06:00 UTC."""
+    page.wait_for_function("location.search.includes('from=')")
+    query = parse_qs(urlsplit(page.url).query)
+    start, end = (
+        page.evaluate("text => Date.parse(text) / 1000 - Date.parse('2024-06-20T06:00:00Z') / 1000", query[name][0])
+        for name in ("from", "to")
+    )
+    return start, end
+
+
+def asks_for(seconds: float) -> Callable[[Response], bool]:
+    """Whether an answer is one of history about so long a time."""
+    return lambda answer: seconds_asked(answer.url) == pytest.approx(seconds, rel=0.02)
+
+
+def test_a_drag_shows_that_part_of_the_time_on_all_charts_and_back_returns(open_page: Open) -> None:
+    page = open_page(FIXED)
+    with page.expect_response(asks_for(1800)):
+        drag(page, plot(page), 0.25, 0.75)
+    assert list(span(page)) == pytest.approx([900, 2700], abs=15)
+    expect(page.locator("#time-said")).to_have_text(re.compile(r"2024-06-20 06:1\d – 06:4\d \(30 min\)|\(29 min\)"))
+    page.go_back()
+    assert span(page) == (0, 3600)
+
+
+def test_a_drag_of_what_is_live_stops_there_and_live_leads_back(open_page: Open) -> None:
+    page = open_page(MACHINE_PAGE)
+    drag(page, plot(page), 0.5, 0.9)
+    start, end = span(page)
+    assert end - start == pytest.approx(120, abs=10)
+    newest = page.locator("[data-chart=cpu]").get_attribute("data-newest")
+    page.wait_for_timeout(2500)
+    assert page.locator("[data-chart=cpu]").get_attribute("data-newest") == newest
+    page.get_by_role("link", name="Live").click()
+    assert page.url.endswith("&last=5m")
+    page.wait_for_function("then => document.querySelector('[data-chart=cpu]').dataset.newest > then", arg=newest)
+
+
+@pytest.mark.parametrize("way", ["shift", "axis"])
+def test_dragging_along_moves_the_time(open_page: Open, way: str) -> None:
+    page = open_page(FIXED)
+    if way == "shift":
+        drag(page, plot(page), 0.25, 0.75, keys="Shift")
+    else:
+        plot(page)
+        drag(page, page.locator("[data-chart=cpu] .u-axis").first, 0.25, 0.75)
+    start, end = span(page)
+    assert start == pytest.approx(-1800, abs=60)
+    assert end - start == 3600
+
+
+def test_a_double_click_shows_twice_as_much(open_page: Open) -> None:
+    page = open_page(FIXED)
+    plot(page).dblclick()
+    assert list(span(page)) == pytest.approx([-1800, 5400], abs=30)
+
+
+def test_buttons_go_earlier_and_later_and_show_more_and_less(open_page: Open) -> None:
+    page = open_page(FIXED)
+    for button, expected in (
+        ("Earlier", (-1800, 1800)),
+        ("Later", (0, 3600)),
+        ("Show more time", (-1800, 5400)),
+        ("Show less time", (0, 3600)),
+    ):
+        page.get_by_role("button", name=button).click()
+        assert span(page) == expected
+    page.go_back()
+    assert span(page) == (-1800, 5400)
+
+
+def test_any_range_can_be_asked_for(open_page: Open) -> None:
+    page = open_page(FIXED)
+    page.locator("#time-custom summary").click()
+    expect(page.locator("#time-from")).to_have_value("2024-06-20T06:00")
+    expect(page.locator("#time-zone")).to_have_text("UTC")
+    page.locator("#time-to").fill("2024-06-20T05:00:00")
+    page.get_by_role("button", name="Show", exact=True).click()
+    assert (
+        page.locator("#time-to").evaluate("input => input.validationMessage") == "The end is not after the beginning."
+    )
+    page.locator("#time-to").fill("2024-06-21T06:00:00")
+    page.get_by_role("button", name="Show", exact=True).click()
+    assert span(page) == (0, 86400)
+    expect(page.locator("#time-form")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#time-said")).to_have_text("2024-06-20 06:00 – 2024-06-21 06:00 (1 d)")
+
+
+def test_presets_lead_from_the_present_to_a_year_and_back(open_page: Open) -> None:
+    page = open_page(MACHINE_PAGE)
+    for name, seconds in (("1y", 31536000), ("30d", 2592000), ("5m", 300)):
+        with page.expect_response(asks_for(seconds)):
+            page.locator("#ranges").get_by_role("link", name=name, exact=True).click()
+        expect(page.locator("#ranges [aria-current]")).to_have_text(name)
+        expect(page.locator("[data-chart=cpu] canvas")).to_be_visible()
+
+
+def test_the_cursor_is_that_of_all_charts(open_page: Open) -> None:
+    page = open_page(MACHINE_PAGE)
+    plot(page, "memory")
+    page.wait_for_function("document.querySelector('[data-chart=memory] .legend').innerText.includes('iB')")
+    over = plot(page)
+    box = over.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.97, box["y"] + 40)
+    # At one moment: what lies under a cursor that rests moves on with the time.
+    page.wait_for_function(
+        """() => {
+            const said = [...document.querySelectorAll(".cursor-time")].map((one) => one.innerText);
+            const [cpu] = said;
+            return /\\d\\d:\\d\\d:\\d\\d|no data/.test(cpu) && said.filter((one) => one === cpu).length > 3;
+        }"""
+    )
+
+
+def test_keys_move_the_cursor_and_the_time(open_page: Open) -> None:
+    page = open_page(MACHINE_PAGE)
+    plot(page)
+    page.locator("[data-chart=cpu] .plot").focus()
+    page.wait_for_function("document.querySelector('[data-chart=cpu]').dataset.newest")
+    page.keyboard.press("End")
+    spoken = page.locator("[data-chart=cpu] [aria-live]")
+    expect(spoken).to_have_text(re.compile(r"^\d\d:\d\d:\d\d, all [\d.]+%, user \d"))
+    said = spoken.inner_text()
+    page.keyboard.press("ArrowLeft")
+    expect(spoken).not_to_have_text(said)
+    page.keyboard.press("PageUp")
+    start, end = span(page)
+    assert end - start == 300
+    expect(page.locator("[data-chart=cpu] .plot")).to_be_focused()
+    before = page.url
+    page.keyboard.press("-")
+    page.wait_for_function("before => location.href !== before", arg=before)
+    wider = span(page)
+    assert wider[1] - wider[0] == pytest.approx(600, abs=2)
+
+
+def answer_with_a_hole(route: Route) -> None:
+    """An hour of which the middle third is missing: samples were given up."""
+    query = parse_qs(urlsplit(route.request.url).query)
+    start, end = float(query["from"][0]), float(query["to"][0])
+    step = (end - start) / 120
+    times = [start + step * number for number in range(120)]
+    values = [None if 40 <= number < 80 else 20.0 for number in range(120)]
+    described = {"machine": "odd", "metric": query["metric"][0], "unit": "percent", "kind": "gauge", "from": start}
+    gap = {"from": times[40], "to": times[80], "frames": 240, "reason": "shed"}
+    series = {"instance": "", "min": values, "mean": values, "max": values}
+    measured = {"to": end, "step_seconds": step, "tiers": [], "gaps": [gap], "times": times, "series": [series]}
+    route.fulfill(json=described | measured)
+
+
+def test_a_gap_is_hatched_not_bridged_and_says_what_is_known(browser: Browser, dashboard_system: WholeSystem) -> None:
+    context = browser.new_context()
+    context.route("**/history?*", answer_with_a_hole)
+    page = scripted_page(context, f"{dashboard_system.url}/?machine=odd&last=1h", snapshot(machine("up")))
+    over = plot(page)
+    page.wait_for_function("document.querySelector('[data-chart=cpu]').dataset.newest")
+    page.wait_for_timeout(300)
+    assert coloured_pixels(page, "cpu", "hatch", 0.4) > 500
+    box = over.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
+    expect(page.locator("[data-chart=cpu] .cursor-time")).to_have_text(
+        "no data for 20 min: 240 samples given up by a full spool", timeout=PATIENCE_MS
+    )
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 40)
+    expect(page.locator("[data-chart=cpu] .cursor-time")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
+    context.close()
+
+
+def test_a_silent_machine_has_a_gap_up_to_now(browser: Browser, dashboard_system: WholeSystem) -> None:
+    context = browser.new_context()
+    messages = snapshot(machine("silent", silent_seconds=120))
+    page = scripted_page(context, f"{dashboard_system.url}/?machine=odd&last=5m", messages)
+    plot(page)
+    page.wait_for_timeout(300)
+    assert coloured_pixels(page, "cpu", "hatch", 0.7) > 500
+    context.close()

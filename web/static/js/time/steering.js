@@ -1,0 +1,60 @@
+// @ts-check
+/** What charts do to the time that all of them show: choose a part of it, move along, show more or less. */
+
+import { go, here } from "../page/here.js";
+import { drawnSpan, panned, zoomed } from "./time_choice.js";
+
+/** @typedef {import("./time_choice.js").Span} Span */
+
+export class Steering {
+  /**
+   * @param {import("./range.js").Range} range
+   * @param {() => void} redraw every chart, while someone drags
+   */
+  constructor(range, redraw) {
+    this.range = range;
+    this.redraw = redraw;
+    /** Where the range lay when someone began to drag. @type {Span | null} */
+    this.dragged = null;
+  }
+
+  /**
+   * Show what lies between two moments.
+   * @param {number} one seconds since 1970
+   * @param {number} other seconds since 1970
+   */
+  choose(one, other) {
+    this.range.preview = null;
+    go({ time: { ...here().time, fixed: drawnSpan(one, other) } });
+  }
+
+  /**
+   * Someone drags: charts follow, and ask for nothing yet.
+   * @param {number} share of the range's length, less than 0 back in time, since the dragging began
+   */
+  drag(share) {
+    this.dragged ??= this.range.span();
+    this.range.preview = panned(this.dragged, share, this.range.now());
+    this.redraw();
+  }
+
+  /** Nothing is dragged any more. */
+  settle() {
+    const span = this.range.preview;
+    this.dragged = null;
+    if (span) this.choose(...span);
+  }
+
+  /** @param {number} share of the range's length, less than 0 is back in time */
+  step(share) {
+    this.choose(...panned(this.range.span(), share, this.range.now()));
+  }
+
+  /**
+   * @param {number} factor above 1 shows more
+   * @param {number} around seconds since 1970: stays where it is
+   */
+  zoom(factor, around) {
+    this.choose(...zoomed(this.range.span(), factor, around, this.range.now()));
+  }
+}
