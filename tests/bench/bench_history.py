@@ -1,4 +1,4 @@
-"""How long /history takes for 30 days of one machine with 1,000 machines in the table, which fills 1 GB in /var/tmp."""
+"""How long /history and /api/history take, of 30 days of 1,000 machines, which fill 1.5 GB in /var/tmp."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ MINUTES_FOR, RAW_FOR = 2 * HOUR, 300
 INTERVAL = 5
 # Each row has one of so many arrays: to make them costs more than to store them.
 ARRAYS = 1000
+# Of a question about many machines: for a chart of many, and for the small ones of a page of rows.
+COMPARED, CHART_POINTS, ROWS, SMALL_POINTS = 100, 300, 30, 60
+WIDE_QUESTIONS, AT_ONCE = 20, 4
 
 FLEET = """
 INSERT INTO machines (name, stream, interval_seconds, agent_version, facts)
@@ -82,6 +85,20 @@ def main() -> None:
                 took = asyncio.run(ask(metric, now, arguments))
                 median, tail = statistics.median(took) * 1000, statistics.quantiles(took, n=100)[98] * 1000
                 print(f"  {metric}, {what}: {median:.1f} ms median, {tail:.1f} ms p99 of {len(took)}")
+            print("/api/history of cpu.percent:")
+            for seconds, what in ((HOUR, "1 h"), (arguments.days * DAY, f"{arguments.days} days")):
+                for machines, points in ((COMPARED, CHART_POINTS), (ROWS, SMALL_POINTS)):
+                    took = asyncio.run(ask_many(machines, points, now - seconds, now, arguments))
+                    median, worst = statistics.median(took) * 1000, max(took) * 1000
+                    print(
+                        f"  {what}, {machines} machines, {points} points:"
+                        f" {median:.0f} ms median, {worst:.0f} ms at worst of {len(took)}"
+                    )
+            took = asyncio.run(ask_meanwhile(now, arguments))
+            print(
+                f"  one machine's /history of 1 h, while {AT_ONCE} ask for {COMPARED} without a pause:"
+                f" {statistics.median(took) * 1000:.0f} ms median, {max(took) * 1000:.0f} ms at worst of {len(took)}"
+            )
 
 
 def fill(hub: Hub, now: float, arguments: argparse.Namespace) -> int:
@@ -119,7 +136,8 @@ def _statements(now: float, days: int) -> Iterator[tuple[str, dict[str, object]]
     for day in range(days, 0, -1):
         yield _rolled_up("hours", hour_done - day * DAY, hour_done - (day - 1) * DAY, HOUR)
     yield _rolled_up("minutes", hour_done, minute_done, 60)
-    yield RAW, _span(minute_done, now, INTERVAL)
+    # Samples stay when they are rolled up.
+    yield RAW, _span(now - HOUR, now, INTERVAL)
     for tier, done in (("hour", hour_done), ("minute", minute_done)):
         yield TIERS, {"tier": tier, "done": _moment(done)}
 
@@ -151,6 +169,55 @@ async def ask(metric: str, now: float, arguments: argparse.Namespace) -> list[fl
             assert [one["tier"] for one in answer["tiers"]] == ["hour", "minute", "raw"], answer
             filled = [value is not None for value in answer["series"][0]["mean"]]
             assert sum(filled) >= len(filled) - 1, answer["step_seconds"]
+    return took
+
+
+async def ask_many(machines: int, points: int, start: float, end: float, arguments: argparse.Namespace) -> list[float]:
+    """Seconds that each question about so many machines took, each about others."""
+    chance, took = random.Random(points), []
+    async with aiohttp.ClientSession() as session:
+        for _ in range(WIDE_QUESTIONS):
+            began = time.perf_counter()
+            await _ask_wide(session, chance.sample(range(1, arguments.machines + 1), machines), points, start, end)
+            took.append(time.perf_counter() - began)
+    return took
+
+
+async def _ask_wide(session: aiohttp.ClientSession, machines: list[int], points: int, start: float, end: float) -> None:
+    query = {
+        "metric": "cpu.percent",
+        "machines": ",".join(f"m{one}" for one in machines),
+        "from": f"{start:.3f}",
+        "to": f"{end:.3f}",
+        "points": str(points),
+    }
+    async with session.get(f"http://{GATEWAY}/api/history", params=query) as response:
+        answer = await response.json()
+    assert len(answer["series"]) == len(machines), answer
+    filled = [value is not None for value in answer["series"][0]["mean"]]
+    assert sum(filled) >= len(filled) - 1, answer["step_seconds"]
+
+
+async def ask_meanwhile(now: float, arguments: argparse.Namespace) -> list[float]:
+    """Seconds that each question about one machine took while others asked about many."""
+    everybody, took = list(range(1, min(COMPARED, arguments.machines) + 1)), []
+    async with aiohttp.ClientSession() as session:
+
+        async def press() -> None:
+            while True:
+                await _ask_wide(session, everybody, CHART_POINTS, now - HOUR, now)
+
+        pressing = [asyncio.create_task(press()) for _ in range(AT_ONCE)]
+        for number in range(WIDE_QUESTIONS):
+            await asyncio.sleep(0.1)
+            query = {"metric": "cpu.percent", "from": f"{now - HOUR:.3f}", "to": f"{now:.3f}"}
+            began = time.perf_counter()
+            async with session.get(f"http://{GATEWAY}/api/machines/m{number + 1}/history", params=query) as response:
+                assert (await response.json())["series"]
+            took.append(time.perf_counter() - began)
+        for task in pressing:
+            assert not task.done(), task.exception()
+            task.cancel()
     return took
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sysmonstm.gatewayd import api, app, history, openapi, parameters
+from sysmonstm.gatewayd import api, app, fleet_history, history, openapi, parameters
 from tests.gatewayd.fleet_publisher import LAYOUT, FleetPublisher, HistoryWriter
 from tests.gatewayd.running_gateway import RunningGateway
 
@@ -36,6 +36,7 @@ def test_the_parameters_of_a_path_are_those_of_its_route() -> None:
     [
         ("/api/machines", (api.machines, parameters.metric_names)),
         ("/api/machines/{machine}/history", (history.history, parameters.history_request)),
+        ("/api/history", (fleet_history.fleet_history, parameters.fleet_history_request)),
         ("/api/events", (api.events, parameters.events_request)),
         ("/api/rejects", (api.rejects,)),
         ("/api/alerts", (api.alerts,)),
@@ -117,6 +118,7 @@ async def test_answers_are_as_described(
         "/api/machines": "/api/machines?metrics=cpu.percent",
         "/api/machines/{machine}/metrics": "/api/machines/web1/metrics",
         "/api/machines/{machine}/history": "/api/machines/web1/history?metric=cpu.percent",
+        "/api/history": "/api/history?metric=cpu.percent&machines=web1,nobody",
     }
     compared = 0
     for (_, path), operation in operations().items():
@@ -126,7 +128,7 @@ async def test_answers_are_as_described(
             answer = await gateway.get(asked.get(path, path))
             assert fault(answer, content["application/json"]["schema"], path) is None
             compared += 1
-    assert compared == 9
+    assert compared == 10
     problem = await gateway.get("/api/events?limit=0", status=400)
     assert fault(problem, {"$ref": "#/components/schemas/Problem"}) is None
 

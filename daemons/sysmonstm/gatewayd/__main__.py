@@ -12,6 +12,7 @@ from sysmonstm.command_line import from_command_line
 from sysmonstm.gatewayd import readiness
 from sysmonstm.gatewayd.alerts import AlertdClient
 from sysmonstm.gatewayd.app import make_app
+from sysmonstm.gatewayd.fleet_queries import FleetHistory
 from sysmonstm.gatewayd.guard import Hosts
 from sysmonstm.gatewayd.https import Https
 from sysmonstm.gatewayd.keys import Gateway
@@ -93,7 +94,7 @@ async def running(settings: GatewaySettings, manager: Service) -> AsyncIterator[
             work = [hub.follow(redis, manager), hub.tick(manager), hub.beat(manager), *ready.watch(manager)]
             tasks = [loops.create_task(one) for one in work]
             try:
-                yield Gateway(hub, database, alertd, ready, Hosts(settings.allowed_hosts))
+                yield Gateway(hub, database, FleetHistory(database), alertd, ready, Hosts(settings.allowed_hosts))
             finally:
                 await _stop(tasks)
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from aiohttp import web
 
 from sysmonstm.gatewayd import api, guard, openapi, pages, websocket
+from sysmonstm.gatewayd.fleet_history import fleet_history
 from sysmonstm.gatewayd.history import history
 from sysmonstm.gatewayd.keys import GATEWAY, SOCKETS, Gateway
 from sysmonstm.gatewayd.scrape import scrape
+
+# A hundred machines' names of any length fit into an address.
+MAX_ADDRESS = 16_384
 
 ROUTES = (
     web.get("/", pages.index),
     web.get("/api/machines", api.machines),
     web.get("/api/machines/{machine}/metrics", api.machine_metrics),
     web.get("/api/machines/{machine}/history", history),
+    web.get("/api/history", fleet_history),
     web.get("/api/metrics", api.metrics),
     web.get("/api/alerts", api.alerts),
     web.get("/api/rules", api.rules),
@@ -36,7 +41,8 @@ def make_app(gateway: Gateway) -> web.Application:
             guard.problem_middleware(counts),
             guard.host_middleware(gateway.hosts),
             guard.query_middleware(openapi.QUERIES),
-        ]
+        ],
+        handler_args={"max_line_size": MAX_ADDRESS},
     )
     app[GATEWAY] = gateway
     app[SOCKETS] = set()

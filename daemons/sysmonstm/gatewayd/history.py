@@ -11,6 +11,7 @@ from aiohttp import web
 
 from sysmonstm.gatewayd import buckets, parameters
 from sysmonstm.gatewayd.buckets import Buckets
+from sysmonstm.gatewayd.fleet_queries import MachineGapRow
 from sysmonstm.gatewayd.keys import GATEWAY
 from sysmonstm.gatewayd.parameters import HistoryRequest
 from sysmonstm.gatewayd.queries import GapRow, History, SeriesRow, TierRow
@@ -44,7 +45,7 @@ def _text(machine: str, asked: HistoryRequest, chosen: Buckets, found: History) 
             "to": asked.to_us / 1e6,
             "step_seconds": chosen.step_us / 1e6,
             "tiers": [_tier(one) for one in found.tiers],
-            "gaps": [_gap(one) for one in found.gaps],
+            "gaps": [gap_fields(one) for one in found.gaps],
             "times": chosen.times(),
         }
     )
@@ -55,17 +56,22 @@ def _tier(row: TierRow) -> dict[str, object]:
     return {"tier": row.tier, "from": row.start.timestamp(), "to": row.end.timestamp()}
 
 
-def _gap(row: GapRow) -> dict[str, object]:
+def gap_fields(row: GapRow | MachineGapRow) -> dict[str, object]:
+    """What an answer says of a gap."""
     start, end = (one and one.timestamp() for one in (row.start, row.end))
     return {"from": start, "to": end, "frames": row.frames, "reason": row.reason}
 
 
 def _series(rows: Iterable[SeriesRow], chosen: Buckets) -> Iterable[str]:
-    """Each instance's arrays as JSON text."""
     for row in rows:
-        arrays = (_spread(row.buckets, numbers, chosen.count) for numbers in (row.minima, row.means, row.maxima))
-        low, mean, high = map(json_values, arrays)
-        yield f'{{"instance":{dumps(row.instance)},"min":{low},"mean":{mean},"max":{high}}}'
+        yield f'{{"instance":{dumps(row.instance)},{series_arrays(row, chosen.count)}}}'
+
+
+def series_arrays(row: SeriesRow, count: int) -> str:
+    """One instance's arrays as members of a JSON object, each with `count` numbers."""
+    arrays = (_spread(row.buckets, numbers, count) for numbers in (row.minima, row.means, row.maxima))
+    low, mean, high = map(json_values, arrays)
+    return f'"min":{low},"mean":{mean},"max":{high}'
 
 
 def _spread(buckets: list[int], numbers: list[float], count: int) -> list[float]:

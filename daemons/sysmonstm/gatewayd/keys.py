@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from sysmonstm.gatewayd.alerts import AlertdClient
+from sysmonstm.gatewayd.fleet_queries import FleetHistory
 from sysmonstm.gatewayd.guard import Hosts
 from sysmonstm.gatewayd.live import Hub
 from sysmonstm.gatewayd.queries import Database
@@ -19,6 +20,7 @@ class Gateway:
 
     hub: Hub
     database: Database
+    fleet_history: FleetHistory
     alertd: AlertdClient
     readiness: Readiness
     hosts: Hosts

@@ -79,6 +79,27 @@ OPERATIONS = (
         (400, 404, 503),
     ),
     Operation(
+        "/api/history",
+        "One metric of many machines in the same buckets of time, what is lost in them (of very many gaps the newest), "
+        "the machines that have no such history, and those left out as their unit is not that of most",
+        reference("FleetHistory"),
+        (
+            Parameter("metric", "The metric's name, such as cpu.percent", TEXT, required=True),
+            Parameter(
+                "machines", f"Names of {parameters.MAX_MACHINES} machines at most, comma-separated", TEXT, required=True
+            ),
+            Parameter("instance", "Only this instance; all if not given", TEXT),
+            Parameter("from", "Seconds since 1970, or ISO 8601; an hour before 'to' if not given", TIME),
+            Parameter("to", "Seconds since 1970, or ISO 8601; now if not given", TIME),
+            Parameter(
+                "points",
+                "How many buckets at most; none is narrower than two of the longest interval, or than what is kept",
+                _whole(parameters.DEFAULT_POINTS, parameters.MAX_POINTS),
+            ),
+        ),
+        (400, 404, 503),
+    ),
+    Operation(
         "/api/metrics",
         "The catalogue of metrics",
         {"type": "object", "properties": {"metrics": array(reference("Metric"))}, "required": ["metrics"]},

@@ -13,6 +13,8 @@ from sysmonstm.wire import MACHINE_NAME, MAX_TEXT, STREAM_BYTES
 
 DEFAULT_POINTS = 500
 MAX_POINTS = 5000
+# Of one question about many machines.
+MAX_MACHINES = 100
 DEFAULT_EVENTS = 100
 MAX_EVENTS = 1000
 DEFAULT_REJECTS = 100
@@ -40,6 +42,18 @@ class HistoryRequest:
     to_us: int
     points: int
     stream: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetHistoryRequest:
+    """A question to /api/history. Times in microseconds since 1970; no machine twice; None is every instance."""
+
+    metric: str
+    machines: tuple[str, ...]
+    instance: str | None
+    from_us: int
+    to_us: int
+    points: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +101,18 @@ def unknown_machine(name: str) -> ProblemError:
 
 def history_request(query: Query, now_us: int) -> HistoryRequest:
     """What /history is asked for."""
-    metric = text(query, "metric")
-    if not metric:
-        raise bad_parameter("metric", "say which metric, as in ?metric=cpu.percent; /api/metrics lists them")
-    to_us = _time(query, "to")
-    if to_us is None:
-        to_us = now_us
-    from_us = _time(query, "from")
-    if from_us is None:
-        from_us = to_us - DEFAULT_RANGE_US
-    _not_empty(from_us, to_us)
+    metric = _metric(query, "metric")
+    from_us, to_us = _range(_time(query, "from"), _time(query, "to"), now_us)
     points = whole_number(query, "points", DEFAULT_POINTS, MAX_POINTS)
     return HistoryRequest(metric, text(query, "instance"), from_us, to_us, points, _stream(text(query, "stream")))
+
+
+def fleet_history_request(query: Query, now_us: int) -> FleetHistoryRequest:
+    """What /api/history is asked for."""
+    metric, machines = _metric(query, "metric"), _machines(query, "machines")
+    from_us, to_us = _range(_time(query, "from"), _time(query, "to"), now_us)
+    points = whole_number(query, "points", DEFAULT_POINTS, MAX_POINTS)
+    return FleetHistoryRequest(metric, machines, text(query, "instance"), from_us, to_us, points)
 
 
 def events_request(query: Query) -> EventsRequest:
@@ -147,6 +161,33 @@ def text(query: Query, name: str) -> str | None:
     if given is not None and (len(given) > MAX_TEXT or not given.isprintable()):
         raise bad_parameter(name, f"'{name}' has at most {MAX_TEXT} characters, all of them printable")
     return given
+
+
+def _metric(query: Query, name: str) -> str:
+    metric = text(query, name)
+    if not metric:
+        raise bad_parameter(name, f"say which metric, as in ?{name}=cpu.percent; /api/metrics lists them")
+    return metric
+
+
+def _machines(query: Query, name: str) -> tuple[str, ...]:
+    names = dict.fromkeys(one for one in query.get(name, "").split(",") if one)
+    if not names:
+        raise bad_parameter(name, f"say which machines, as in ?{name}=web1,web2; /api/machines lists them")
+    if len(names) > MAX_MACHINES:
+        raise bad_parameter(name, f"'{name}' names {len(names)} machines, {MAX_MACHINES} at most can be asked for")
+    for one in names:
+        if not MACHINE_NAME.fullmatch(one):
+            raise bad_parameter(name, f"{one[:MAX_TEXT]!r} is no machine's name; /api/machines lists them")
+    return tuple(names)
+
+
+def _range(from_us: int | None, to_us: int | None, now_us: int) -> tuple[int, int]:
+    """The last hour before the end unless it is given; the end is now unless it is given."""
+    end_us = now_us if to_us is None else to_us
+    start_us = end_us - DEFAULT_RANGE_US if from_us is None else from_us
+    _not_empty(start_us, end_us)
+    return start_us, end_us
 
 
 def _stream(given: str | None) -> bytes | None:

@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import psycopg
 from psycopg import AsyncConnection, errors
@@ -18,6 +19,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from sysmonstm.config import UserError
+
+Connection: TypeAlias = AsyncConnection
 
 STATEMENT_SECONDS = 5.0
 # Only a server that hangs lets a statement take longer than its own limit.

@@ -192,11 +192,11 @@ class Database(Pool):
             "metric": request.metric,
             "instance": request.instance,
             "stream": request.stream,
-            "from": _moment(request.from_us),
-            "to": _moment(request.to_us),
+            "from": moment(request.from_us),
+            "to": moment(request.to_us),
             "step": timedelta(microseconds=buckets.step_us),
             "step_us": buckets.step_us,
-            "start": _moment(buckets.start_us),
+            "start": moment(buckets.start_us),
             "most_gaps": MAX_GAPS,
         }
         async with self.connection() as connection:
@@ -247,8 +247,8 @@ def _events(asked: EventsRequest) -> tuple[str, dict[str, object]]:
         "machine = %(machine)s": ("machine", asked.machine),
         "kind = %(kind)s": ("kind", asked.kind),
         "id < %(before)s": ("before", asked.before),
-        "time >= %(from)s": ("from", None if asked.from_us is None else _moment(asked.from_us)),
-        "time < %(to)s": ("to", None if asked.to_us is None else _moment(asked.to_us)),
+        "time >= %(from)s": ("from", None if asked.from_us is None else moment(asked.from_us)),
+        "time < %(to)s": ("to", None if asked.to_us is None else moment(asked.to_us)),
     }
     conditions = [condition for condition, (_, value) in given.items() if value is not None]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -270,5 +270,6 @@ def _meaning(meanings: list[Meaning], series: list[SeriesRow]) -> Meaning | None
     return fitting[0] if fitting else None
 
 
-def _moment(time_us: int) -> datetime:
+def moment(time_us: int) -> datetime:
+    """A time in microseconds since 1970, for PostgreSQL."""
     return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_us)

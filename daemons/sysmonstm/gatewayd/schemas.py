@@ -92,6 +92,33 @@ SCHEMAS: dict[str, Schema] = {
             "series": array(_object({"instance": TEXT, "min": NUMBERS, "mean": NUMBERS, "max": NUMBERS})),
         }
     ),
+    "FleetHistory": _object(
+        {
+            "metric": TEXT,
+            "unit": TEXT,
+            "kind": KIND,
+            "from": SECONDS,
+            "to": SECONDS,
+            "step_seconds": NUMBER,
+            "gaps": array(
+                _object(
+                    {
+                        "machine": TEXT,
+                        "from": SECONDS_OR_NULL,
+                        "to": SECONDS_OR_NULL,
+                        "frames": INTEGER,
+                        "reason": GAP_REASON,
+                    }
+                )
+            ),
+            "unknown": array({"type": "string", "description": "A machine that has no such history"}),
+            "left_out": array(_object({"machine": TEXT, "unit": TEXT})),
+            "times": array(SECONDS),
+            "series": array(
+                _object({"machine": TEXT, "instance": TEXT, "min": NUMBERS, "mean": NUMBERS, "max": NUMBERS})
+            ),
+        }
+    ),
     "Reject": _object(
         {
             "machine": TEXT,
