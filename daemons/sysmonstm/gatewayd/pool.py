@@ -111,6 +111,8 @@ async def _configure(connection: AsyncConnection) -> None:
         await connection.execute("SET default_transaction_read_only = on")
         # It takes longer than most of these queries.
         await connection.execute("SET jit = off")
+        # So does starting workers, and a question about many machines leaves the other CPUs to the others.
+        await connection.execute("SET max_parallel_workers_per_gather = 0")
 
 
 async def _check(connection: AsyncConnection) -> None:
