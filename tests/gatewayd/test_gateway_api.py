@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from sysmonstm.gatewayd import parameters, queries
 from sysmonstm.metric import Kind, Layout, Metric, Series, Unit
 from tests.gatewayd.fleet_publisher import LAYOUT, OTHER_LAYOUT, FleetPublisher, HistoryWriter, now_us
 from tests.gatewayd.running_gateway import RunningGateway
@@ -152,6 +153,40 @@ async def test_events_come_newest_first_in_pages_and_by_machine_and_kind(
     assert [one["id"] for one in page] == [ids[4], ids[3]]
     of_one = (await gateway.get("/api/events?machine=web0&kind=machine.new"))["events"]
     assert [one["id"] for one in of_one] == [ids[4], ids[2], ids[0]]
+
+
+async def test_a_family_is_all_of_its_kinds_and_no_other(gateway: RunningGateway, writer: HistoryWriter) -> None:
+    firing = writer.event("alert.firing", "web1", "too much", time=100)
+    writer.event("alerts.none", "web1", "another family", time=100)
+    resolved = writer.event("alert.resolved", "web1", "enough", time=200)
+    elsewhere = writer.event("alert.firing", "web2", "too much", time=300)
+
+    async def ids(query: str) -> list[int]:
+        return [one["id"] for one in (await gateway.get(f"/api/events?{query}"))["events"]]
+
+    assert await ids("kind=alert") == [elsewhere, resolved, firing]
+    assert await ids(f"kind=alert&before={elsewhere}&limit=1") == [resolved]
+    assert await ids("kind=alert&machine=web1") == [resolved, firing]
+    assert await ids("kind=alert&from=200") == [elsewhere, resolved]
+    assert await ids("kind=alert.firing") == [elsewhere, firing]
+    for none in ("", "aler", "alert.", "alert.f", "alert.%25", "."):
+        assert await ids(f"kind={none}") == []
+
+
+@pytest.mark.parametrize("query", [{"kind": "alert"}, {"kind": "alert.firing"}, {"kind": "alert", "from": "0"}])
+async def test_rare_kinds_are_not_looked_for_among_all_events(
+    gateway: RunningGateway, writer: HistoryWriter, query: dict[str, str]
+) -> None:
+    writer.connection.execute(
+        "INSERT INTO events (kind, severity, message)"
+        " SELECT CASE WHEN n % 1000 = 0 THEN 'alert.firing' ELSE 'unit.started' END, 'info', 'something'"
+        " FROM generate_series(1, 50000) AS n"
+    )
+    writer.connection.execute("ANALYZE events")
+    question, arguments = queries._events(parameters.events_request(query))
+    async with gateway.gateway.database.connection() as connection:
+        plan = await (await connection.execute(f"EXPLAIN {question}".encode(), arguments)).fetchall()
+    assert any("events_by_family" in line for (line,) in plan), plan
 
 
 async def test_events_of_a_range_come_by_their_times_however_late_they_were_stored(

@@ -126,7 +126,7 @@ OPERATIONS = (
         {"type": "object", "properties": {"events": array(reference("Event"))}, "required": ["events"]},
         (
             Parameter("machine", "Only of this machine", TEXT),
-            Parameter("kind", "Only of this kind, such as machine.new", TEXT),
+            Parameter("kind", "Only of this kind, such as machine.new, or of a family of kinds, such as alert", TEXT),
             Parameter("from", "Seconds since 1970, or ISO 8601; no bound if not given", TIME),
             Parameter("to", "Seconds since 1970, or ISO 8601, itself excluded; no bound if not given", TIME),
             Parameter(

@@ -58,9 +58,13 @@ class FleetHistoryRequest:
 
 @dataclass(frozen=True, slots=True)
 class EventsRequest:
-    """A question to /api/events. Times in microseconds since 1970, `to_us` excluded; None is no bound."""
+    """A question to /api/events. Times in microseconds since 1970, `to_us` excluded; None is no bound.
+
+    Of a `family` of kinds ("alert"), or of a `kind` and then of its family too.
+    """
 
     machine: str | None
+    family: str | None
     kind: str | None
     before: int | None
     from_us: int | None
@@ -121,9 +125,12 @@ def events_request(query: Query) -> EventsRequest:
     if from_us is not None and to_us is not None:
         _not_empty(from_us, to_us)
     before = whole_number(query, "before", MAX_ID, MAX_ID) if "before" in query else None
+    kind = text(query, "kind")
     asked = EventsRequest(
         text(query, "machine"),
-        text(query, "kind"),
+        None if kind is None else kind.partition(".")[0],
+        # Every kind has a dot, so that what has none is a family.
+        kind if kind is not None and "." in kind else None,
         before,
         from_us,
         to_us,

@@ -245,6 +245,8 @@ def _events(asked: EventsRequest) -> tuple[str, dict[str, object]]:
     """Only the conditions that are asked for: with ones that may be NULL a prepared plan would pass by the indices."""
     given: dict[str, tuple[str, object]] = {
         "machine = %(machine)s": ("machine", asked.machine),
+        # The one that is indexed; rare kinds are found by it too.
+        "split_part(kind, '.', 1) = %(family)s": ("family", asked.family),
         "kind = %(kind)s": ("kind", asked.kind),
         "id < %(before)s": ("before", asked.before),
         "time >= %(from)s": ("from", None if asked.from_us is None else moment(asked.from_us)),
