@@ -185,7 +185,14 @@ def answer_with_a_hole(route: Route) -> None:
     step = (end - start) / 120
     times = [start + step * number for number in range(120)]
     values = [None if 40 <= number < 80 else 20.0 for number in range(120)]
-    described = {"machine": "odd", "metric": query["metric"][0], "unit": "percent", "kind": "gauge", "from": start}
+    described = {
+        "machine": "odd",
+        "first_seen": start - 60,
+        "metric": query["metric"][0],
+        "unit": "percent",
+        "kind": "gauge",
+        "from": start,
+    }
     gap = {"from": times[40], "to": times[80], "frames": 240, "reason": "shed"}
     series = {"instance": "", "min": values, "mean": values, "max": values}
     measured = {"to": end, "step_seconds": step, "tiers": [], "gaps": [gap], "times": times, "series": [series]}

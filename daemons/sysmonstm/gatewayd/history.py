@@ -14,7 +14,7 @@ from sysmonstm.gatewayd.buckets import Buckets
 from sysmonstm.gatewayd.fleet_queries import MachineGapRow
 from sysmonstm.gatewayd.keys import GATEWAY
 from sysmonstm.gatewayd.parameters import HistoryRequest
-from sysmonstm.gatewayd.queries import GapRow, History, SeriesRow, TierRow
+from sysmonstm.gatewayd.queries import GapRow, History, MachineRow, SeriesRow, TierRow
 from sysmonstm.problem import not_found
 from sysmonstm.wire import MAX_TEXT, json_values
 
@@ -31,13 +31,14 @@ async def history(request: web.Request) -> web.Response:
     found = await database.history(name, machine, asked, chosen)
     if found is None:
         raise not_found("metric", f"{name} has no metric {asked.metric[:MAX_TEXT]!r}; /api/metrics lists what there is")
-    return web.Response(text=_text(name, asked, chosen, found), content_type="application/json")
+    return web.Response(text=_text(name, machine, asked, chosen, found), content_type="application/json")
 
 
-def _text(machine: str, asked: HistoryRequest, chosen: Buckets, found: History) -> str:
+def _text(name: str, machine: MachineRow, asked: HistoryRequest, chosen: Buckets, found: History) -> str:
     head = dumps(
         {
-            "machine": machine,
+            "machine": name,
+            "first_seen": machine.first_seen.timestamp(),
             "metric": asked.metric,
             "unit": found.unit,
             "kind": found.kind,

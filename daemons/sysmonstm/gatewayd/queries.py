@@ -13,7 +13,7 @@ from sysmonstm.gatewayd.pool import Pool
 POOL_SIZE = 4
 MAX_GAPS = 1000
 
-MACHINE = "SELECT id, interval_seconds FROM machines WHERE name = %s"
+MACHINE = "SELECT id, interval_seconds, first_seen FROM machines WHERE name = %s"
 
 # Minus infinity is a time that Python has no words for.
 KEPT = """
@@ -92,6 +92,7 @@ class MachineRow:
 
     id: int
     interval_us: int
+    first_seen: datetime
     tiers: tuple[Tier, ...]
 
 
@@ -180,7 +181,7 @@ class Database(Pool):
         async with self.connection() as connection:
             row = await (await connection.execute(MACHINE, (name,))).fetchone()
             tiers = await (await connection.execute(KEPT)).fetchall()
-        return MachineRow(row[0], round(row[1] * 1e6), tuple(Tier(*tier) for tier in tiers)) if row else None
+        return MachineRow(row[0], round(row[1] * 1e6), row[2], tuple(Tier(*tier) for tier in tiers)) if row else None
 
     async def history(
         self, name: str, machine: MachineRow, request: HistoryRequest, buckets: Buckets

@@ -78,6 +78,7 @@ SCHEMAS: dict[str, Schema] = {
     "History": _object(
         {
             "machine": TEXT,
+            "first_seen": SECONDS,
             "metric": TEXT,
             "unit": TEXT,
             "kind": KIND,

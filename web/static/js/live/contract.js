@@ -20,7 +20,7 @@
  * @typedef {{tier: "raw" | "minute" | "hour", from: number, to: number}} HistoryTier
  * @typedef {{from: number | null, to: number | null, frames: number,
  *   reason: "shed" | "damaged" | "unknown"}} HistoryGap
- * @typedef {{machine: string, metric: string, unit: string, kind: string, from: number, to: number,
+ * @typedef {{machine: string, first_seen: number, metric: string, unit: string, kind: string, from: number, to: number,
  *   step_seconds: number, tiers: HistoryTier[], gaps: HistoryGap[], times: number[],
  *   series: HistorySeries[]}} History
  *

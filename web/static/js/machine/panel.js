@@ -2,7 +2,8 @@
 /** One chart of one machine: asks for its history when it comes into view, then follows what comes live. */
 
 import { Chart } from "../chart/chart.js";
-import { labelOf } from "./charts.js";
+import { chartSeries } from "./chart_series.js";
+import { clockOff } from "../live/machine_clock.js";
 import { HistoryError, fetchHistory } from "../chart/history.js";
 import { onPaletteChange } from "../page/palette.js";
 import { Timeline, keyOf } from "../chart/timeline.js";
@@ -94,7 +95,10 @@ export class Panel {
       const timeline = new Timeline(this.interval());
       timeline.load(histories, this.range.live ? this.rows() : []);
       this.timeline = timeline;
-      this.chart.lost = histories[0]?.gaps ?? [];
+      this.chart.lost = histories[0].gaps;
+      const machine = this.store.machines.get(this.machine);
+      // The hub's clock says when it was first heard of, and charts follow the machine's own.
+      this.chart.since = machine && clockOff(machine) === 0 ? histories[0].first_seen : null;
       if (timeline.times.length) this.chart.say("filled", "");
       else this.chart.say("empty", "Nothing was recorded in this time.");
     } catch (error) {
@@ -149,45 +153,13 @@ export class Panel {
 
   /** A mount, a disk or an interface can come and go. */
   followSeries() {
-    const series = this.seriesNow();
+    const layout = this.store.machines.get(this.machine)?.layout ?? null;
+    const series = chartSeries(this.spec, layout, this.timeline);
     const keys = series.map((one) => one.key).join("\n");
     if (keys === this.keys) return;
     this.keys = keys;
     this.chart.timeline = this.timeline;
     this.chart.setSeries(series);
-  }
-
-  /** @returns {import("../chart/drawn.js").ChartSeries[]} */
-  seriesNow() {
-    const { spec } = this;
-    const byInstance = spec.metrics.length === 1 || spec.form === "mirror";
-    /** @type {string[]} */
-    const instances = [];
-    const found = [];
-    let colours = 0;
-    for (const [metricAt, [metric]] of spec.metrics.entries()) {
-      for (const instance of this.instancesOf(metric)) {
-        if (!instances.includes(instance)) instances.push(instance);
-        const over = spec.over?.includes(metric) ?? false;
-        found.push({
-          key: keyOf(metric, instance),
-          label: labelOf(spec, metric, instance),
-          colour: over ? -1 : byInstance ? instances.indexOf(instance) : colours++,
-          down: spec.form === "mirror" && metricAt === 1,
-          stacked: spec.form === "stack" && !over,
-        });
-      }
-    }
-    return found;
-  }
-
-  /** @param {string} metric */
-  instancesOf(metric) {
-    const layout = this.store.machines.get(this.machine)?.layout;
-    const now = (layout?.positions.get(metric) ?? []).map((position) => layout?.series[position].instance ?? "");
-    const prefix = keyOf(metric, "");
-    const past = [...this.timeline.columns.keys()].filter((key) => key.startsWith(prefix));
-    return [...new Set([...now, ...past.map((key) => key.slice(prefix.length))])];
   }
 
   destroy() {
