@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 
-import psutil
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.web.browsing import (
     COUNT_PIXELS_ABOVE_0,
-    DESKTOP,
     MACHINE,
     MACHINE_PAGE,
     NARROWEST,
     PATIENCE_MS,
-    PHONE,
     Open,
-    Scheme,
     Watched,
     coloured_pixels,
     newest,
@@ -283,30 +277,3 @@ def test_a_page_says_that_it_is_disconnected_and_recovers_without_a_reload(
     assert page.evaluate("window.banners.length") > 0, "the page was loaded anew"
     # The browser itself complains of what it could not reach meanwhile.
     watched.complaints = [one for one in watched.complaints if "asked elsewhere" in one]
-
-
-def screenshot_directory() -> tuple[Path, float]:
-    """Where screenshots go, and how many seconds of history they should show at least."""
-    if given := os.environ.get("SYSMON_SCREENSHOTS"):
-        # For the README: the five minutes that the page shows are then mostly full.
-        return Path(given), 240
-    return Path(__file__).parents[1] / "output", 0
-
-
-def test_screenshots_are_made_of_every_page_light_and_dark_on_desktop_and_phone(
-    open_page: Open, dashboard_system: WholeSystem
-) -> None:
-    directory, seconds = screenshot_directory()
-    directory.mkdir(parents=True, exist_ok=True)
-    since = psutil.Process(dashboard_system.process.pid).create_time()
-    time.sleep(max(0, since + seconds - time.time()))
-    schemes: tuple[Scheme, Scheme] = ("light", "dark")
-    for scheme in schemes:
-        for name, path in (("dashboard", "/"), ("machine", MACHINE_PAGE)):
-            for size, suffix in ((DESKTOP, ""), (PHONE, "-phone")):
-                page = open_page(path, size, scheme)
-                expect(page.locator(".fleet-row[data-machine], [data-chart=cpu] canvas").first).to_be_visible()
-                page.wait_for_timeout(2000)
-                file = directory / f"{name}{suffix}-{scheme}.png"
-                page.screenshot(path=file)
-                assert file.read_bytes()[16:24] == size[0].to_bytes(4, "big") + size[1].to_bytes(4, "big")
