@@ -55,9 +55,10 @@ class RunningGateway:
         await until(lambda: self.gateway.hub.live)
 
     @asynccontextmanager
-    async def watch(self, **headers: str) -> AsyncIterator[Watcher]:
-        """A WebSocket."""
-        async with self.session.ws_connect(self.server.make_url("/ws"), headers=headers, max_msg_size=0) as ws:
+    async def watch(self, query: str = "", compress: int = 0, **headers: str) -> AsyncIterator[Watcher]:
+        """A WebSocket, its messages deflated with a window of `compress` bits, or not."""
+        url = self.server.make_url(f"/ws{query}")
+        async with self.session.ws_connect(url, headers=headers, max_msg_size=0, compress=compress) as ws:
             yield Watcher(ws)
 
 
@@ -88,9 +89,9 @@ class Watcher:
             if message["type"] == kind:
                 return message
 
-    async def subscribe(self, machines: list[str] | None) -> dict[str, Any]:
-        """Ask for some machines; the snapshot that follows."""
-        await self.ws.send_json({"type": "subscribe", "machines": machines})
+    async def subscribe(self, machines: list[str] | None, metrics: list[str] | None = None) -> dict[str, Any]:
+        """Ask for some machines and metrics; the snapshot that follows."""
+        await self.ws.send_json({"type": "subscribe", "machines": machines, "metrics": metrics})
         return await self.next_of("snapshot")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sysmonstm.gatewayd.live import Client, Counts
 from tests.gatewayd.fleet_publisher import FleetPublisher
 from tests.gatewayd.running_gateway import RunningGateway, until
+from tests.gatewayd.wall import Wall, drain
 
 
 async def test_it_is_gone_and_every_browser_is_told_whatever_it_subscribed_to(
@@ -41,23 +41,30 @@ async def test_it_comes_back_as_a_new_machine(gateway: RunningGateway, publisher
 
 
 def test_what_was_yet_to_be_told_of_it_is_not_told() -> None:
-    client = Client(Counts(), snapshot_due=False)
-    client.notify("machine", "old", "came")
-    client.notify("state", "old", "silent")
-    client.notify("state", "kept", "silent")
-    client.frames = {"old": "sample", "kept": "sample"}
-    client.forget("old")
-    assert [kind for kind, _ in client.notices] == ["state", "forgotten"]
-    assert client.frames.keys() == {"kept"}
+    wall = Wall("old", "kept")
+    client, line = wall.browser()
+    line.full = True
+    wall.samples({"old": 1.0, "kept": 1.0})  # by this it is behind
+    line.take()
+    wall.hello("old", os="NixOS")
+    wall.samples({"old": 2.0, "kept": 2.0})
+    wall.forget("old")
+    assert list(client.notices) == [("forgotten", "old")]
+    drain(client, line)
+    forgotten, frames = line.take()
+    assert forgotten == {"type": "forgotten", "machines": ["old"]}
+    assert [one["machine"] for one in frames["frames"]] == ["kept"]
 
 
 def test_it_is_told_in_order_however_often_it_comes_and_goes() -> None:
-    client = Client(Counts(), snapshot_due=False)
+    wall = Wall("kept")
+    client, _ = wall.browser()
+    client.behind = True
     for _ in range(2):
-        client.forget("old")
-        client.notify("machine", "old", "came")
+        wall.forget("old")
+        wall.hello("old")
     assert list(client.notices) == [("forgotten", "old"), ("machine", "old")]
-    client.forget("old")
+    wall.forget("old")
     assert list(client.notices) == [("forgotten", "old")]
 
 

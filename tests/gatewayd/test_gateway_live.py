@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-import socket
 import time
 from pathlib import Path
 
@@ -14,10 +12,13 @@ from aiohttp import WSCloseCode, WSMsgType
 
 from sysmonstm.ctl import servers
 from sysmonstm.gatewayd import live, websocket
-from sysmonstm.gatewayd.live import MAX_NOTICES, Client, Counts, Hub
-from sysmonstm.metric import Layout, Series
+from sysmonstm.gatewayd.client import Client
+from sysmonstm.gatewayd.counts import Counts
+from sysmonstm.gatewayd.live import Hub
+from sysmonstm.gatewayd.subscription import EVERYTHING
 from sysmonstm.service import Service
-from tests.gatewayd.fleet_publisher import CORE, LAYOUT, OTHER_LAYOUT, FleetPublisher, now_us
+from tests.gatewayd.fleet_publisher import LAYOUT, OTHER_LAYOUT, FleetPublisher, now_us
+from tests.gatewayd.recording_line import RecordingLine
 from tests.gatewayd.running_gateway import RunningGateway, serving, until
 
 
@@ -139,6 +140,8 @@ async def test_events_are_passed_on_as_they_are(gateway: RunningGateway, publish
         "NaN",
         '{"type":"subscribe","machines":[1]}',
         '{"type":"subscribe","machines":{"web1":1}}',
+        '{"type":"subscribe","metrics":"cpu.percent"}',
+        '{"type":"subscribe","metrics":["cpu"]}',
         '"\\ud800"',
     ],
 )
@@ -229,8 +232,8 @@ async def test_every_client_hears_a_beat_and_one_that_takes_nothing_has_only_one
     monkeypatch.setattr(live, "CLIENT_BEAT_SECONDS", 0.01)
     hub = gateway.gateway.hub
     async with asyncio.TaskGroup() as group, gateway.watch() as watcher:
-        client = Client(hub.counts)
-        hub.clients.add(client)
+        client = Client(RecordingLine(), hub.counts)
+        hub.join(client, EVERYTHING)
         beating = group.create_task(hub.beat(Service()))
         while (beat := await watcher.next_of_any())["type"] != "beat":
             pass
@@ -238,90 +241,15 @@ async def test_every_client_hears_a_beat_and_one_that_takes_nothing_has_only_one
         while (await watcher.next_of_any())["time"] == beat["time"]:
             pass
         assert [kind for kind, _ in client.notices] == ["beat"]
-        hub.clients.discard(client)
+        hub.leave(client)
         beating.cancel()
-
-
-async def _sleeping_client(gateway: RunningGateway) -> socket.socket:
-    """A WebSocket whose client reads nothing after the handshake."""
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    sock.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(sock, ("127.0.0.1", gateway.server.port))
-    request = (
-        "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    )
-    await loop.sock_sendall(sock, request.encode())
-    await until(lambda: len(gateway.gateway.hub.clients) == 1)
-    return sock
-
-
-WIDE = Layout(tuple(Series(CORE, str(number)) for number in range(2000)))
-
-
-async def test_a_client_that_does_not_read_skips_samples_and_keeps_only_the_latest(
-    gateway: RunningGateway, publisher: FleetPublisher
-) -> None:
-    publisher.show("web1", [0.0] * 2000, WIDE)
-    await gateway.knows("web1")
-    hub = gateway.gateway.hub
-    with await _sleeping_client(gateway):
-        (client,) = hub.clients
-        for number in range(300):  # 20 KB each
-            publisher.sample("web1", [number + 0.123456] * 2000, WIDE)
-            if number % 10 == 0:
-                await asyncio.sleep(0)
-        await until(lambda: "299.1234" in client.frames.get("web1", ""))
-        assert hub.counts.websocket_frames_skipped > 100
-        assert len(client.frames) == 1
-        assert not client.notices.keys() - {("beat", "")}
-
-
-async def test_a_client_that_takes_nothing_for_long_is_let_go_of_and_counted(
-    gateway: RunningGateway, publisher: FleetPublisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(websocket, "STALLED_SECONDS", 0.3)
-    publisher.show("web1", [0.0] * 2000, WIDE)
-    await gateway.knows("web1")
-    hub = gateway.gateway.hub
-    with await _sleeping_client(gateway):
-        for number in range(300):
-            publisher.sample("web1", [number + 0.123456] * 2000, WIDE)
-            if number % 10 == 0:
-                await asyncio.sleep(0)
-        await until(lambda: not hub.clients)
-    assert hub.counts.websocket_clients_dropped == 1
-
-
-def test_more_notices_than_a_snapshot_is_long_become_a_snapshot_and_events_survive_it() -> None:
-    hub = Hub(Counts())
-    client = Client(hub.counts)
-    assert [json.loads(text)["type"] for text in hub.take(client)] == ["snapshot"]
-    client.notify("event", "1", "the event")
-    for number in range(MAX_NOTICES):
-        client.notify("state", str(number), "a state")
-    assert client.snapshot_due
-    assert list(client.notices.values()) == ["the event"]
-    client.notify("state", "late", "needless, for the snapshot will say it")
-    snapshot, event = hub.take(client)
-    assert (json.loads(snapshot)["type"], event) == ("snapshot", "the event")
-    assert hub.take(client) == []
-
-
-def test_events_beyond_the_bound_are_lost_oldest_first_and_counted() -> None:
-    counts = Counts()
-    client = Client(counts)
-    for number in range(MAX_NOTICES + 5):
-        client.notify("event", str(number), str(number))
-    assert len(client.notices) == MAX_NOTICES
-    assert next(iter(client.notices.values())) == "5"
-    assert counts.websocket_events_lost == 5
 
 
 def test_the_status_line_counts_machines_and_browsers() -> None:
     hub = Hub(Counts())
     assert hub.status() == "0 machines, 0 browsers"
-    hub.clients.add(Client(hub.counts))
+    client = Client(RecordingLine(), hub.counts)
+    hub.join(client, EVERYTHING)
     assert hub.status() == "0 machines, 1 browser"
+    hub.leave(client)
+    assert hub.status() == "0 machines, 0 browsers"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sysmonstm.gatewayd.live import Counts
+from sysmonstm.gatewayd.counts import Counts
 from sysmonstm.gatewayd.prometheus import Exposition, escape_help, escape_label, metric_name
 from sysmonstm.metric import Kind, Layout, Metric, Series, Unit
 from tests.gatewayd.fleet_publisher import CPU, FleetPublisher, now_us

@@ -12,11 +12,12 @@ from sysmonstm.command_line import from_command_line
 from sysmonstm.gatewayd import readiness
 from sysmonstm.gatewayd.alerts import AlertdClient
 from sysmonstm.gatewayd.app import make_app
+from sysmonstm.gatewayd.counts import Counts
 from sysmonstm.gatewayd.fleet_queries import FleetHistory
 from sysmonstm.gatewayd.guard import Hosts
 from sysmonstm.gatewayd.https import Https
 from sysmonstm.gatewayd.keys import Gateway
-from sysmonstm.gatewayd.live import Counts, Hub
+from sysmonstm.gatewayd.live import Hub
 from sysmonstm.gatewayd.queries import POOL_SIZE, Database
 from sysmonstm.gatewayd.readiness import Readiness
 from sysmonstm.gatewayd.settings import GatewaySettings

@@ -13,7 +13,7 @@ from aiohttp.typedefs import Middleware
 
 from sysmonstm import problem
 from sysmonstm.gatewayd import parameters
-from sysmonstm.gatewayd.live import Counts
+from sysmonstm.gatewayd.counts import Counts
 from sysmonstm.gatewayd.pool import DatabaseError
 from sysmonstm.problem import ProblemError
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sysmonstm import __version__, problem
 from sysmonstm.gatewayd import parameters, prometheus
 from sysmonstm.gatewayd.schemas import SCHEMAS, Schema, array, reference
+from sysmonstm.gatewayd.subscription import FEW_MACHINES, MAX_MACHINES, MAX_METRICS
 
 JSON = "application/json"
 
@@ -162,14 +163,29 @@ OPERATIONS = (
     ),
     Operation(
         "/ws",
-        "WebSocket: a snapshot, then changes, as JSON text. Send "
-        '{"type":"subscribe","machines":["web1"]} for some machines only, null for all; a new snapshot follows. '
+        "WebSocket: a snapshot, then changes, as JSON text, deflated where that is agreed to. Send "
+        '{"type":"subscribe","machines":["web1"],"metrics":["cpu.percent"]} for some machines and metrics only, '
+        "null for all; a new snapshot follows. Layouts hold only those metrics then, under ids of their own. "
+        f"Samples of more than {FEW_MACHINES} machines come together, once a second, the newest of each. "
+        "Who takes messages slower than they come is sent the newest samples only. "
         '{"type":"forgotten","machines":["old1"]} names machines that are no more, subscribed to or not. '
         '{"type":"beat","time":…} comes every 5 s, whatever happens. '
+        '{"type":"error","detail":…} says why a subscription is refused; the one before stays. '
         "A gateway that stops closes with 1001 and a reason that says when to connect again",
         TEXT,
-        (),
-        (403, 503),
+        (
+            Parameter(
+                "machines",
+                f"What to begin with: names, comma-separated, at most {MAX_MACHINES}; all if not given",
+                TEXT,
+            ),
+            Parameter(
+                "metrics",
+                f"The same for metrics, at most {MAX_METRICS}. None is shown if it is empty; all if not given",
+                TEXT,
+            ),
+        ),
+        (400, 403, 503),
     ),
 )
 

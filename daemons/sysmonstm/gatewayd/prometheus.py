@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from sysmonstm.gatewayd.live import Counts
+from sysmonstm.gatewayd.counts import Counts
 from sysmonstm.metric import Layout, Metric, Series, Unit
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

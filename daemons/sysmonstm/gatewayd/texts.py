@@ -1,9 +1,13 @@
-"""The live fleet as JSON text, each machine, sample and layout encoded once for however many clients want it."""
+"""The live fleet as JSON text, each machine, sample and layout encoded once for however many clients want it.
+
+Who asks for some metrics only is shown reduced layouts: what is left of one is a layout itself, with an id of its own.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sysmon.v1 import bus_pb2, ingest_pb2
 from sysmonstm.bus import Fleet, State
@@ -43,11 +47,34 @@ def layout_text(layout: Layout) -> str:
     )
 
 
-def sample_text(frame: bus_pb2.LiveFrame) -> str:
+@dataclass(frozen=True, slots=True)
+class ShownLayout:
+    """How samples of a layout are shown: under which id (hexadecimal), with which series (a JSON array), and which of
+    their values; None is all.
+    """
+
+    id: str
+    series: str
+    positions: tuple[int, ...] | None = None
+
+
+def shown_layout(layout: Layout, metrics: frozenset[str] | None) -> ShownLayout:
+    """The layout as it is shown to who asks for these metrics; None is all."""
+    if metrics is None or metrics.issuperset(layout.positions):
+        return ShownLayout(layout.id.hex(), layout_text(layout))
+    positions = tuple(at for at, one in enumerate(layout.series) if one.metric.name in metrics)
+    reduced = Layout(tuple(layout.series[at] for at in positions))
+    return ShownLayout(reduced.id.hex(), layout_text(reduced), positions)
+
+
+def sample_text(frame: bus_pb2.LiveFrame, shown: ShownLayout) -> str:
     """The members "time", "received", "layout" and "values" of a sample, without braces."""
-    sample = frame.frame
-    times = f'"time":{sample.time_us / 1e6},"received":{frame.received_us / 1e6}'
-    return f'{times},"layout":"{sample.layout_id.hex()}","values":{json_values(sample.values)}'
+    values: Iterable[float] = frame.frame.values
+    if shown.positions is not None:
+        every = frame.frame.values
+        values = [every[at] for at in shown.positions]
+    times = f'"time":{frame.frame.time_us / 1e6},"received":{frame.received_us / 1e6}'
+    return f'{times},"layout":"{shown.id}","values":{json_values(values)}'
 
 
 def hello_text(hello: ingest_pb2.Hello) -> str:
@@ -65,13 +92,14 @@ NO_SAMPLE = '"time":null,"received":null,"layout":null,"values":null'
 
 
 class Texts:
-    """Remembers the texts of what the fleet holds now."""
+    """Remembers the texts of what the fleet holds now, for all who ask for the same metrics; None is all of them."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, metrics: frozenset[str] | None = None) -> None:
         self._fleet = fleet
+        self._metrics = metrics
         self._samples: dict[str, tuple[bus_pb2.LiveFrame, str]] = {}
         self._hellos: dict[str, tuple[ingest_pb2.Hello, str]] = {}
-        self._layouts: dict[bytes, str] = {}
+        self._layouts: dict[bytes, ShownLayout] = {}
 
     def forget(self) -> None:
         """The fleet was read anew: what is no longer in it need not be kept."""
@@ -96,11 +124,16 @@ class Texts:
             known = self._hellos[name] = (hello, hello_text(hello))
         return f'"machine":{json.dumps(name)},"state":"{state}",{known[1]},{self._sample(name)}'
 
-    def layout(self, layout_id: bytes) -> str:
-        """A layout's series as a JSON array."""
+    def layouts(self, names: Iterable[str]) -> dict[str, ShownLayout]:
+        """The layouts, by the ids that they are shown with, of these machines' newest samples."""
+        frames = (self._fleet.machines[name].frame for name in names)
+        used = map(self._layout, {frame.frame.layout_id for frame in frames if frame})
+        return {one.id: one for one in used}
+
+    def _layout(self, layout_id: bytes) -> ShownLayout:
         known = self._layouts.get(layout_id)
         if known is None:
-            known = self._layouts[layout_id] = layout_text(self._fleet.layouts[layout_id])
+            known = self._layouts[layout_id] = shown_layout(self._fleet.layouts[layout_id], self._metrics)
         return known
 
     def _sample(self, name: str) -> str:
@@ -109,15 +142,10 @@ class Texts:
             return NO_SAMPLE
         known = self._samples.get(name)
         if known is None or known[0] is not frame:
-            known = self._samples[name] = (frame, sample_text(frame))
+            known = self._samples[name] = (frame, sample_text(frame, self._layout(frame.frame.layout_id)))
         return known[1]
 
 
-def message(kind: str, **members: object) -> str:
-    """A WebSocket message of this type."""
-    return json.dumps({"type": kind, **members})
-
-
-def frames_message(frames: Iterable[str]) -> str:
+def frames_text(frames: Iterable[str]) -> str:
     """A message of samples that are texts already."""
     return f'{{"type":"frames","frames":[{",".join(frames)}]}}'
