@@ -18,6 +18,7 @@ from sysmonstm.wire import Sealer, Unsealer, layout_to_wire
 
 Call = grpc.aio.StreamStreamCall[pb.Sealed, pb.Sealed]
 MOST_FRAMES = 500
+NAME = "bench-{:05}"
 
 
 def layout_of(values: int) -> Layout:
@@ -119,7 +120,7 @@ class SyntheticCollector:
 async def fleet(address: str, machines: int, values: int, interval: float, seconds: float) -> int:
     """Run that many machines; how many frames were acknowledged, which is all that were sent."""
     layout = layout_of(values)
-    collectors = [SyntheticCollector(f"bench-{number:05}", address, layout, interval) for number in range(machines)]
+    collectors = [SyntheticCollector(NAME.format(number), address, layout, interval) for number in range(machines)]
     async with asyncio.TaskGroup() as tasks:
         for collector in collectors:
             tasks.create_task(collector.run(seconds))
