@@ -8,6 +8,7 @@ import { Events } from "./events/events.js";
 import { FleetPage } from "./fleet/fleet.js";
 import { Connection } from "./live/connection.js";
 import { Store } from "./live/store.js";
+import { Thresholds } from "./live/thresholds.js";
 import { MachinePage } from "./machine/machine.js";
 import { byId, show } from "./page/dom.js";
 import { follow, here } from "./page/here.js";
@@ -31,7 +32,8 @@ socketAddress.protocol = socketAddress.protocol.replace("http", "ws");
 const connection = new Connection(socketAddress.href, store);
 const alerts = new Alerts(alertsChanged);
 const events = new Events(() => store.now(), () => page?.eventsChanged());
-const parts = { store, alerts, events };
+const thresholds = new Thresholds(() => page?.thresholdsChanged());
+const parts = { store, alerts, events, thresholds };
 const timeBar = new TimeBar(byId("time-bar"), () => store.now());
 /** @type {import("./page/page.js").Page | null} */
 let page = null;
@@ -90,11 +92,13 @@ store.onChange((change) => {
   if (store.generation !== generation) {
     generation = store.generation;
     void alerts.refresh();
+    void thresholds.refresh();
     page?.askForEvents();
   } else if (change.eventsLost) page?.askForEvents();
   if (change.link) drawStatus(store);
   if (change.events.length) events.add(change.events);
   if (change.events.some((event) => event.kind.startsWith("alert."))) void alerts.refresh();
+  if (change.events.some((event) => event.kind.startsWith("rules."))) void thresholds.refresh();
   page?.change(change);
 });
 

@@ -21,11 +21,12 @@ export class FleetPage extends Page {
    * @param {import("../page/page.js").Parts} parts
    * @param {import("../page/page.js").View} view
    */
-  constructor({ store, alerts, events }, view) {
+  constructor({ store, alerts, events, thresholds }, view) {
     super();
     this.store = store;
     this.alerts = alerts;
     this.events = events;
+    this.thresholds = thresholds;
     this.choice = view.fleet;
     this.list = byId("fleet-rows");
     /** @type {Map<string, FleetRow>} */
@@ -59,6 +60,11 @@ export class FleetPage extends Page {
     for (const name of this.rows.keys()) this.updateRow(name);
   }
 
+  /** @override */
+  thresholdsChanged() {
+    for (const name of this.rows.keys()) this.updateRow(name);
+  }
+
   /** @param {string} name */
   updateRow(name) {
     const row = this.rows.get(name);
@@ -82,7 +88,7 @@ export class FleetPage extends Page {
     }
     for (const [name, machine] of this.store.machines) {
       if (this.rows.has(name)) continue;
-      const row = new FleetRow(machine);
+      const row = new FleetRow(machine, this.thresholds);
       this.rows.set(name, row);
       this.rowOf.set(row.element, row);
       this.sight.observe(row.element);

@@ -19,9 +19,13 @@ const MOST_TAGS = 3;
 const TRAFFIC_TOP = 100 * 1024;
 
 export class FleetRow {
-  /** @param {Machine} machine */
-  constructor(machine) {
+  /**
+   * @param {Machine} machine
+   * @param {import("../live/thresholds.js").Thresholds} thresholds
+   */
+  constructor(machine, thresholds) {
     this.machine = machine;
+    this.thresholds = thresholds;
     this.visible = false;
     this.dirty = true;
     /** What its traces were last filled for, "" if never. */
@@ -90,11 +94,11 @@ export class FleetRow {
     setText(this.cpu, format(single(machine, "cpu.percent"), "percent"));
     const memory = single(machine, "memory.percent");
     setText(this.memory, format(memory, "percent"));
-    this.memoryMeter.set(memory);
-    const disk = fullest(machine);
-    setText(this.disk, format(disk?.percent, "percent"));
-    setText(this.diskMount, disk?.mount ?? "");
-    this.diskMeter.set(disk?.percent ?? null);
+    this.memoryMeter.set(this.thresholds.gauge(machine, "memory.percent", "", memory));
+    const { mount, percent } = fullest(machine) ?? { mount: "", percent: null };
+    setText(this.disk, format(percent, "percent"));
+    setText(this.diskMount, mount);
+    this.diskMeter.set(this.thresholds.gauge(machine, "filesystem.percent", mount, percent));
     setText(this.received, format(traffic(machine, "network.received"), "bytes/s"));
     setText(this.sent, format(traffic(machine, "network.sent"), "bytes/s"));
     const load = single(machine, "system.load1");

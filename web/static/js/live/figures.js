@@ -54,11 +54,12 @@ export function fullest(machine) {
 }
 
 /**
- * How much a share of something full is worth looking at.
- * @param {number | null} percent
- * @returns {"ok" | "warning" | "critical"}
+ * How many processors it has: as its facts say, or as many as it reads. Null if neither is known.
+ * @param {Machine} machine
+ * @returns {number | null}
  */
-export function level(percent) {
-  if (percent === null || percent < 80) return "ok";
-  return percent < 92 ? "warning" : "critical";
+export function cores(machine) {
+  const told = Number(machine.facts.cores);
+  if (Number.isInteger(told) && told > 0) return told;
+  return machine.layout?.positions.get("cpu.core_percent")?.length ?? null;
 }

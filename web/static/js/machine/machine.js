@@ -21,7 +21,7 @@ export class MachinePage extends Page {
    * @param {import("../page/page.js").Parts} parts
    * @param {import("../page/page.js").View} view
    */
-  constructor({ store, events }, view) {
+  constructor({ store, events, thresholds }, view) {
     super();
     this.store = store;
     this.events = events;
@@ -39,7 +39,7 @@ export class MachinePage extends Page {
     this.badge = new StateBadge();
     this.tags = new Tags(byId("machine-tags"), Infinity);
     this.tags.update([]);
-    this.summary = new Summary(byId("machine-figures"));
+    this.summary = new Summary(byId("machine-figures"), thresholds);
     byId("probe-list").replaceChildren();
     this.probes = new ProbeHealth(byId("probe-list"));
     /** @type {Map<string, Panel>} */
@@ -180,6 +180,11 @@ export class MachinePage extends Page {
   /** @override */
   eventsChanged() {
     this.drawCharts(true);
+  }
+
+  /** @override */
+  thresholdsChanged() {
+    this.update();
   }
 
   /** Time goes on also when nothing comes. @override */

@@ -2,21 +2,22 @@
 /** The figures at the head of a machine's page: what it does right now. */
 
 import { element, setText } from "../page/dom.js";
-import { fullest, single, traffic } from "../live/figures.js";
+import { cores, fullest, single, traffic } from "../live/figures.js";
 import { Meter } from "../page/meter.js";
-import { duration, format } from "../page/units.js";
+import { counted, duration, format } from "../page/units.js";
 
 /** @typedef {import("../live/machine_state.js").Machine} Machine */
+/** @typedef {import("../live/thresholds.js").Thresholds} Thresholds */
 /**
- * A figure: its text, what is written small beside it, and how full its meter is (without one where undefined).
- * @typedef {{text: string, beside?: string, percent?: number | null}} Reading
+ * A figure: its text, what is written small beside it, and what its meter shows (without one where undefined).
+ * @typedef {{text: string, beside?: string, gauge?: import("../live/limits.js").Gauge}} Reading
  */
 
-/** @type {[label: string, read: (machine: Machine) => Reading][]} */
+/** @type {[label: string, read: (machine: Machine, thresholds: Thresholds) => Reading][]} */
 const FIGURES = [
-  ["CPU", (machine) => share(single(machine, "cpu.percent"), "")],
-  ["Memory", (machine) => share(single(machine, "memory.percent"), memoryOf(machine))],
-  ["Fullest disk", (machine) => share(fullest(machine)?.percent ?? null, fullest(machine)?.mount ?? "")],
+  ["CPU", (machine, thresholds) => share(machine, thresholds, "cpu.percent", "")],
+  ["Memory", (machine, thresholds) => share(machine, thresholds, "memory.percent", memoryOf(machine))],
+  ["Fullest disk", diskOf],
   ["Received", (machine) => ({ text: format(traffic(machine, "network.received"), "bytes/s") })],
   ["Sent", (machine) => ({ text: format(traffic(machine, "network.sent"), "bytes/s") })],
   ["Load", loadOf],
@@ -25,12 +26,26 @@ const FIGURES = [
 ];
 
 /**
- * @param {number | null} percent
+ * @param {Machine} machine
+ * @param {Thresholds} thresholds
+ * @param {string} metric of a single series, in percent
  * @param {string} beside
  * @returns {Reading}
  */
-function share(percent, beside) {
-  return { text: format(percent, "percent"), beside, percent };
+function share(machine, thresholds, metric, beside) {
+  const percent = single(machine, metric);
+  return { text: format(percent, "percent"), beside, gauge: thresholds.gauge(machine, metric, "", percent) };
+}
+
+/**
+ * @param {Machine} machine
+ * @param {Thresholds} thresholds
+ * @returns {Reading}
+ */
+function diskOf(machine, thresholds) {
+  const { mount, percent } = fullest(machine) ?? { mount: "", percent: null };
+  const gauge = thresholds.gauge(machine, "filesystem.percent", mount, percent);
+  return { text: format(percent, "percent"), beside: mount, gauge };
 }
 
 /** @param {Machine} machine */
@@ -41,17 +56,24 @@ function memoryOf(machine) {
 
 /**
  * @param {Machine} machine
+ * @param {Thresholds} thresholds
  * @returns {Reading}
  */
-function loadOf(machine) {
+function loadOf(machine, thresholds) {
   const load = single(machine, "system.load1");
-  const cores = machine.layout?.positions.get("cpu.core_percent")?.length;
-  return { text: load === null ? format(null, "count") : load.toFixed(2), beside: cores ? `on ${cores} cores` : "" };
+  const number = cores(machine);
+  const beside = number ? `on ${counted(number, "core")}` : "";
+  const gauge = thresholds.gauge(machine, "system.load1", "", load, number);
+  return { text: load === null ? format(null, "count") : load.toFixed(2), beside, gauge };
 }
 
 export class Summary {
-  /** @param {HTMLElement} list a <dl> */
-  constructor(list) {
+  /**
+   * @param {HTMLElement} list a <dl>
+   * @param {Thresholds} thresholds
+   */
+  constructor(list, thresholds) {
+    this.thresholds = thresholds;
     this.figures = FIGURES.map(([label, read]) => {
       const value = element("b", {});
       const beside = element("small", {});
@@ -65,11 +87,11 @@ export class Summary {
   /** @param {Machine} machine */
   update(machine) {
     for (const { value, beside, meter, read } of this.figures) {
-      const reading = read(machine);
+      const reading = read(machine, this.thresholds);
       setText(value, reading.text);
       setText(beside, reading.beside ?? "");
-      meter.element.hidden = reading.percent === undefined;
-      meter.set(reading.percent ?? null);
+      meter.element.hidden = reading.gauge === undefined;
+      if (reading.gauge) meter.set(reading.gauge);
     }
   }
 }

@@ -5,7 +5,8 @@
 /**
  * What pages draw from, made once.
  * @typedef {{store: import("../live/store.js").Store, alerts: import("../alerts/alerts.js").Alerts,
- *   events: import("../events/events.js").Events}} Parts
+ *   events: import("../events/events.js").Events,
+ *   thresholds: import("../live/thresholds.js").Thresholds}} Parts
  */
 
 export class Page {
@@ -33,6 +34,9 @@ export class Page {
 
   /** Other alerts fire than before. */
   alertsChanged() {}
+
+  /** Other thresholds hold than before. */
+  thresholdsChanged() {}
 
   /** Other events are known than before. */
   eventsChanged() {}

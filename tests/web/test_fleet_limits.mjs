@@ -1,0 +1,73 @@
+/** glob.js, limits.js and thresholds.js: which alert rules hold for a series, and what a meter shows of them. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { compiled } from "../../web/static/js/live/glob.js";
+import { gaugeOf, levelOf, limitsOf, watchesOf } from "../../web/static/js/live/limits.js";
+import { Thresholds } from "../../web/static/js/live/thresholds.js";
+
+const rule = (metric, threshold, severity, more = {}) => ({
+  rule: "r", severity, machine: "*", metric, instance: "*", comparison: ">", threshold, ...more,
+});
+const RULES = [
+  rule("cpu.percent", 90, "warning"),
+  rule("filesystem.percent", 85, "warning"),
+  rule("filesystem.percent", 95, "critical", { comparison: ">=" }),
+  rule("filesystem.percent", 70, "critical", { machine: "db-*", instance: "/data*" }),
+  rule(null, null, "critical", { comparison: null, instance: null }),
+];
+const limits = (machine, metric, instance) => limitsOf(watchesOf(RULES), machine, metric, instance);
+
+test("a rule is about the machines and instances that its globs match", () => {
+  const thresholds = (...series) => limits(...series).map((limit) => limit.threshold);
+  assert.deepEqual(thresholds("web1", "cpu.percent", ""), [90]);
+  assert.deepEqual(thresholds("web1", "filesystem.percent", "/data"), [85, 95]);
+  assert.deepEqual(thresholds("db-1", "filesystem.percent", "/data/pg"), [85, 95, 70]);
+  assert.deepEqual(thresholds("db-1", "filesystem.percent", "/"), [85, 95]);
+  assert.deepEqual(thresholds("db-1", "memory.percent", ""), []);
+});
+
+test("a level is the worst that is reached, as each rule compares", () => {
+  const level = (value) => levelOf(limits("web1", "filesystem.percent", "/"), value);
+  assert.deepEqual([10, 85, 85.1, 94.9, 95].map(level), ["ok", "ok", "warning", "warning", "critical"]);
+  assert.equal(level(null), "ok");
+  const below = [{ severity: "info", comparison: "<", threshold: 5 }, { severity: "warning", comparison: "<=", threshold: 1 }];
+  assert.deepEqual([6, 5, 4, 1].map((value) => levelOf(below, value)), ["ok", "ok", "info", "warning"]);
+});
+
+test("a meter has a mark for each threshold within it, in percent of what is full", () => {
+  const load = [{ severity: "warning", comparison: ">", threshold: 6 }, { severity: "critical", comparison: ">", threshold: 16 }];
+  assert.deepEqual(gaugeOf(load, 4, 8), { percent: 50, level: "ok", marks: [75] });
+  assert.deepEqual(gaugeOf(load, 20, 8), { percent: 250, level: "critical", marks: [75] });
+  assert.deepEqual(gaugeOf(load, 7, null), { percent: null, level: "warning", marks: [] });
+  assert.deepEqual(gaugeOf(load, null, 8), { percent: null, level: "ok", marks: [75] });
+});
+
+test("severities and comparisons that are not known colour nothing", () => {
+  const odd = [rule("a", 1, "tomorrow"), rule("a", 1, "ok"), rule("a", 1, "warning", { comparison: "~" })];
+  assert.equal(levelOf(limitsOf(watchesOf(odd), "m", "a", ""), 5), "ok");
+});
+
+test("globs are those of the rules", () => {
+  const matching = { "*": ["", "a/b\nc"], "db-?": ["db-1", "db-é"], "[!a]x": ["bx"], "[a-c]": ["b"], "[]x]": ["]"], "a.c": ["a.c"], "[": ["["], "[a-]": ["-"] };
+  const others = { "db-?": ["db-", "db-12"], "[!a]x": ["ax"], "[a-c]": ["d"], "a.c": ["abc"], "[c-a]": ["b"], A: ["a"], "/data*": ["x/data"] };
+  for (const [glob, names] of Object.entries(matching)) for (const name of names) assert.ok(compiled(glob).test(name), `${glob} ${name}`);
+  for (const [glob, names] of Object.entries(others)) for (const name of names) assert.ok(!compiled(glob).test(name), `${glob} ${name}`);
+});
+
+test("before an answer nothing is coloured, and without one a full disk still looks full", () => {
+  const thresholds = new Thresholds(() => {});
+  const machine = { name: "web1" };
+  assert.deepEqual(thresholds.gauge(machine, "cpu.percent", "", 99), { percent: 99, level: "ok", marks: [] });
+  thresholds.take(null);
+  assert.deepEqual(thresholds.gauge(machine, "cpu.percent", "", 85), { percent: 85, level: "warning", marks: [80, 92] });
+  assert.deepEqual(thresholds.gauge(machine, "system.load1", "", 99, 8).marks, []);
+  thresholds.take(JSON.stringify({ rules: RULES }));
+  assert.deepEqual(thresholds.gauge(machine, "cpu.percent", "", 85), { percent: 85, level: "ok", marks: [90] });
+});
+
+test("who draws is told when the thresholds are others", () => {
+  let told = 0;
+  const thresholds = new Thresholds(() => (told += 1));
+  for (const said of [null, null, '{"rules":[]}', '{"rules":[]}', null]) thresholds.take(said);
+  assert.equal(told, 3);
+});

@@ -1,0 +1,93 @@
+// @ts-check
+/** The thresholds of the alert rules, asked of the gateway: what colours meters, and where their marks lie. */
+
+import { USUAL, gaugeOf, levelOf, limitsOf, watchesOf } from "./limits.js";
+
+/** @typedef {import("./limits.js").Limit} Limit */
+/** @typedef {import("./machine_state.js").Machine} Machine */
+
+const PATIENCE_MS = 10_000;
+/** Nothing tells the page that alertd has read its rules anew, so it looks from time to time. */
+const AGAIN_MS = 300_000;
+const RETRY_MS = 30_000;
+
+export class Thresholds {
+  /** @param {() => void} onChange called when other thresholds hold than before */
+  constructor(onChange) {
+    this.onChange = onChange;
+    /** The answer as it came, to see whether another differs; "" before the first, null without one. @type {string | null} */
+    this.said = "";
+    /** @type {import("./limits.js").Watches} */
+    this.watches = new Map();
+    this.asking = false;
+    this.timer = 0;
+  }
+
+  /**
+   * What a meter shows of one series of a machine.
+   * @param {Machine} machine
+   * @param {string} metric
+   * @param {string} instance
+   * @param {number | null} value
+   * @param {number | null} [full] the value at which the meter is full
+   */
+  gauge(machine, metric, instance, value, full = 100) {
+    return gaugeOf(this.limits(machine, metric, instance), value, full);
+  }
+
+  /**
+   * How bad a value of one series is.
+   * @param {Machine} machine
+   * @param {string} metric
+   * @param {string} instance
+   * @param {number | null} value
+   */
+  level(machine, metric, instance, value) {
+    return levelOf(this.limits(machine, metric, instance), value);
+  }
+
+  /**
+   * @param {Machine} machine
+   * @param {string} metric
+   * @param {string} instance
+   * @returns {Limit[]}
+   */
+  limits(machine, metric, instance) {
+    // Without alertd a full disk still looks full.
+    if (this.said === null) return metric.endsWith(".percent") ? USUAL : [];
+    return limitsOf(this.watches, machine.name, metric, instance);
+  }
+
+  /** Ask now; and again later, by itself. */
+  async refresh() {
+    if (this.asking) return;
+    this.asking = true;
+    clearTimeout(this.timer);
+    try {
+      this.take(await ask());
+    } finally {
+      this.asking = false;
+    }
+    this.timer = setTimeout(() => void this.refresh(), this.said === null ? RETRY_MS : AGAIN_MS);
+  }
+
+  /** @param {string | null} said */
+  take(said) {
+    if (said === this.said) return;
+    this.said = said;
+    this.watches = said === null ? new Map() : watchesOf(JSON.parse(said).rules);
+    this.onChange();
+  }
+}
+
+/** @returns {Promise<string | null>} null if alertd or the gateway has no answer */
+async function ask() {
+  try {
+    const response = await fetch("api/rules", { signal: AbortSignal.timeout(PATIENCE_MS) });
+    return response.ok ? await response.text() : null;
+  } catch (error) {
+    const late = error instanceof DOMException && error.name === "TimeoutError";
+    if (!late && !(error instanceof TypeError)) throw error;
+    return null;
+  }
+}
