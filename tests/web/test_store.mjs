@@ -60,6 +60,20 @@ test("a frame that a snapshot brings again is taken once", () => {
   assert.equal(store.machines.get("a").restarts, 0);
 });
 
+test("a sample that comes again with other metrics, after another page, has them at once", () => {
+  const { store } = makeStore();
+  const FEW = { ...snapshot({ ...entry("a", 100, [1]), layout: "few" }), layouts: { few: SERIES.slice(0, 1) }, metrics: ["cpu.percent"] };
+  store.receive(FEW);
+  assert.deepEqual(store.metrics, ["cpu.percent"]);
+  store.watch("a");
+  store.receive(frames({ ...frame("a", 105, [2]), layout: "few" }));
+  store.receive(snapshot(entry("a", 105, [2, 3, 4])));
+  const machine = store.machines.get("a");
+  assert.deepEqual([store.metrics, machine.layout.id, machine.values], [null, "aa", [2, 3, 4]]);
+  assert.deepEqual(store.frames.map((one) => [one.time, one.values.length]), [[105, 3]]);
+  assert.equal(machine.cpuTrace.length, 2);
+});
+
 test("a frame of an unknown machine or layout is left out", () => {
   const { store } = makeStore();
   store.receive(snapshot(entry("a")));

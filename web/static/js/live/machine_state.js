@@ -1,6 +1,7 @@
 // @ts-check
 /** What is known of one machine now. */
 
+import { single, traffic } from "./figures.js";
 import { Ring, TRACE_SAMPLES } from "./ring.js";
 
 /** @typedef {import("./layout.js").Layout} Layout */
@@ -29,6 +30,21 @@ export class Machine {
     /** @type {(number | null)[] | null} */
     this.values = null;
     this.cpuTrace = new Ring(TRACE_SAMPLES);
+    this.memoryTrace = new Ring(TRACE_SAMPLES);
+    this.loadTrace = new Ring(TRACE_SAMPLES);
     this.trafficTrace = new Ring(TRACE_SAMPLES);
+  }
+
+  /**
+   * Have a sample that it holds in its short traces; NaN is "not read".
+   * @param {number} time seconds since 1970
+   */
+  trace(time) {
+    this.cpuTrace.push(time, single(this, "cpu.percent") ?? NaN);
+    this.memoryTrace.push(time, single(this, "memory.percent") ?? NaN);
+    this.loadTrace.push(time, single(this, "system.load1") ?? NaN);
+    const received = traffic(this, "network.received");
+    const sent = traffic(this, "network.sent");
+    this.trafficTrace.push(time, received === null && sent === null ? NaN : (received ?? 0) + (sent ?? 0));
   }
 }

@@ -1,7 +1,6 @@
 // @ts-check
 /** The one store of live state: machines, layouts, newest values, short traces. It knows the gateway's messages, no DOM. */
 
-import { single, traffic } from "./figures.js";
 import { Layout } from "./layout.js";
 import { Machine } from "./machine_state.js";
 
@@ -243,16 +242,14 @@ export class Store {
   takeFrame(frame) {
     const machine = this.machines.get(frame.machine);
     const layout = this.layouts.get(frame.layout);
-    if (!machine || !layout || frame.time === machine.time) return;
+    // The same sample can come again with other metrics: after another page, which needs others.
+    if (!machine || !layout || (frame.time === machine.time && layout === machine.layout)) return;
     if (machine.time !== null && frame.time < machine.time) this.restart(machine);
     machine.time = frame.time;
     machine.received = frame.received ?? null;
     machine.layout = layout;
     machine.values = frame.values;
-    machine.cpuTrace.push(frame.time, single(machine, "cpu.percent") ?? NaN);
-    const received = traffic(machine, "network.received");
-    const sent = traffic(machine, "network.sent");
-    machine.trafficTrace.push(frame.time, received === null && sent === null ? NaN : (received ?? 0) + (sent ?? 0));
+    machine.trace(frame.time);
     this.pending.machines.add(frame.machine);
     if (frame.machine === this.watched) this.keepFrame(frame);
     for (const listener of this.frameListeners) listener(frame);
@@ -266,6 +263,8 @@ export class Store {
 
   /** @param {Frame} frame */
   keepFrame(frame) {
+    // With all metrics, in place of the same sample with the few that another page needed.
+    if (this.frames.at(-1)?.time === frame.time) this.frames.pop();
     this.frames.push(frame);
     // In steps, because shifting one by one moves all of them each time.
     if (this.frames.length > KEPT_FRAMES) this.frames.splice(0, KEPT_FRAMES / 4);
