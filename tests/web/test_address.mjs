@@ -16,7 +16,7 @@ test("every view comes back from its address", () => {
   }
   const time = { last: "6h", fixed: [1764482400, 1764486000], utc: true };
   const fleet = {
-    text: "a&b", tags: ["prod", "rack:4"], state: "silent", alert: "critical", sort: "cpu", down: true, group: "rack", tiles: true,
+    text: "a&b", tags: ["prod", "rack:4"], state: "silent", alert: "critical", reboot: true, sort: "cpu", down: true, group: "rack", tiles: true,
   };
   const compare = {
     metric: "filesystem.percent", instance: "/var", machines: ["a", "b"], tags: ["prod"], shape: "heat", top: 5,

@@ -32,12 +32,12 @@ def test_the_fleet_shows_this_machine_with_numbers_that_are_its_own(
     page = open_page()
     row = page.locator(f'[data-machine="{MACHINE}"]')
     expect(row.locator(".state")).to_have_text("up")
-    expect(row.locator(".cell-1 b")).to_contain_text("%")
+    expect(row.locator(".cell-cpu b")).to_contain_text("%")
     entry = dashboard_system.machine(MACHINE, "memory.percent")
     assert entry is not None
-    shown = float(row.locator(".cell-2 b").inner_text().removesuffix("%"))
+    shown = float(row.locator(".cell-memory b").inner_text().removesuffix("%"))
     assert shown == pytest.approx(entry["values"]["memory.percent"][""], abs=10)
-    expect(page.locator("#fleet-summary")).to_have_text("1 machine: 1 up")
+    expect(page.locator("#fleet-summary")).to_contain_text("up 1")
     expect(page.locator("#event-list")).to_contain_text(MACHINE)
 
 
@@ -245,7 +245,7 @@ def test_nothing_scrolls_sideways_at_360_pixels(open_page: Open, path: str) -> N
 def test_the_keyboard_reaches_and_opens_a_machine(open_page: Open) -> None:
     page = open_page()
     expect(page.locator(f'[data-machine="{MACHINE}"]')).to_be_visible()
-    for _ in range(20):
+    for _ in range(40):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.textContent") == MACHINE:
             break

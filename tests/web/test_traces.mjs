@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { factsOf } from "../../web/static/js/machine/facts.js";
 import { byItsClock, clockText, eventsWithin, presentOf } from "../../web/static/js/live/machine_clock.js";
 import { Ring } from "../../web/static/js/live/ring.js";
-import { runs } from "../../web/static/js/page/sparkline.js";
+import { pathsOf, runs } from "../../web/static/js/page/sparkline.js";
 import { stateText } from "../../web/static/js/page/state_badge.js";
 
 const ring = (...times) => {
@@ -33,6 +33,18 @@ test("a line is broken where samples are missing, and where one was not read", (
   trace.push(32, NaN);
   trace.push(37, 1);
   assert.deepEqual(runs(trace, 11), [[0, 2], [3, 4], [6, 6]]);
+});
+
+test("a sparkline's line and area have a stretch for each run, and a lone sample is a dot", () => {
+  const trace = new Ring(10);
+  for (const [time, value] of [[0, 0], [5, 50], [50, 100]]) trace.push(time, value);
+  assert.deepEqual(pathsOf(trace, 100, 5, 100), {
+    line: "M50.0 23.0L55.0 12.0M100.0 1.0h0",
+    area: "M50.0 24L50.0 23.0L55.0 12.0L55.0 24ZM100.0 24L100.0 1.0L100.0 24Z",
+  });
+  assert.match(pathsOf(trace, 100, 5, 200).line, /M100.0 12.0h0$/);
+  assert.match(pathsOf(trace, 100, 5, 10).line, /M100.0 1.0h0$/, "its own largest is the top where that is more");
+  assert.deepEqual(pathsOf(new Ring(10), 100, 5, 100), { line: "", area: "" });
 });
 
 const machine = (time, received, state = "up") => ({ time, received, state });

@@ -1,22 +1,44 @@
 // @ts-check
-/** The list of machines: keyed rows, of which only those in view are drawn. */
+/** The page of all machines: which of them, in which order, as the address says; live. */
 
-import { byId, setAttribute, setText, show } from "../page/dom.js";
-import { FleetRow } from "./fleet_row.js";
-import { presentOf } from "../live/machine_clock.js";
+import { byId, setAttribute, show } from "../page/dom.js";
+import { go, here } from "../page/here.js";
 import { Page } from "../page/page.js";
-import { onPaletteChange } from "../page/palette.js";
-import { fillTraces } from "../live/traces.js";
-import { counted } from "../page/units.js";
+import { onUnitsChange } from "../page/preferences.js";
+import { FleetBar } from "./fleet_bar.js";
+import { census, chosen } from "./fleet_filter.js";
+import { groupsOf } from "./fleet_groups.js";
+import { FleetHead } from "./fleet_head.js";
+import { FleetKeys } from "./fleet_keys.js";
+import { FleetList } from "./fleet_list.js";
+import { keptOrder, ordered } from "./fleet_order.js";
+import { Hold } from "./hold.js";
+import { alertsByMachine } from "./machine_alerts.js";
+import { Prefill } from "./prefill.js";
 
+/** @typedef {import("../live/machine_state.js").Machine} Machine */
 /** @typedef {import("../live/store.js").Change} Change */
+/** @typedef {import("./fleet_choice.js").FleetChoice} FleetChoice */
 
-/** How long a question for history is waited for, or not repeated after it failed. */
-const FILL_AGAIN_MS = 15_000;
-
-const byName = new Intl.Collator(undefined, { numeric: true });
+/** What the list shows and sorts by; nothing else is sent. */
+const METRICS = [
+  "cpu.percent",
+  "memory.percent",
+  "filesystem.percent",
+  "network.received",
+  "network.sent",
+  "system.load1",
+  "system.uptime",
+];
+/** Rows are put in order again this often at most: numbers change all the time, and eyes must be able to follow. */
+const ARRANGE_MS = 4000;
+/** Here rows do not fit, so there are tiles. */
+const NARROW = matchMedia("(max-width: 1219px)");
 
 export class FleetPage extends Page {
+  /** @override */
+  subscription = { machines: null, metrics: METRICS };
+
   /**
    * @param {import("../page/page.js").Parts} parts
    * @param {import("../page/page.js").View} view
@@ -26,17 +48,27 @@ export class FleetPage extends Page {
     this.store = store;
     this.alerts = alerts;
     this.events = events;
-    this.thresholds = thresholds;
     this.choice = view.fleet;
-    this.list = byId("fleet-rows");
-    /** @type {Map<string, FleetRow>} */
-    this.rows = new Map();
-    /** @type {Map<Element, FleetRow>} */
-    this.rowOf = new Map();
+    this.alertsOf = alertsByMachine(alerts.firing);
+    /** In the order in which they stand. @type {Machine[]} */
+    this.shown = [];
+    this.arrangedAt = -Infinity;
+    this.counted = "";
+    const choose = (/** @type {Partial<FleetChoice>} */ change) => this.choose(change);
+    this.bar = new FleetBar(this.choice, choose);
+    this.head = new FleetHead(byId("fleet-head"), choose);
+    this.list = new FleetList(thresholds, () => this.viewed());
+    this.hold = new Hold(this.list.element);
+    this.keys = new FleetKeys(this.list, this.bar.search);
+    this.prefill = new Prefill(
+      store,
+      () => this.list.machinesInView(),
+      (machines) => this.redraw(machines),
+    );
+    this.stopUnits = onUnitsChange(() => this.redraw(this.list.machinesInView()));
     this.leaving = new AbortController();
-    this.sight = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "200px" });
-    this.stopPalette = onPaletteChange(() => this.redrawTraces());
-    this.arrange();
+    NARROW.addEventListener("change", () => this.shape(), { signal: this.leaving.signal });
+    this.arrange(true);
     this.askForEvents();
   }
 
@@ -45,122 +77,119 @@ export class FleetPage extends Page {
     void this.events.load(null, [0, 0]);
   }
 
+  /** @param {Partial<FleetChoice>} change */
+  choose(change) {
+    // "Back" leads to where one came from, not through all that was typed.
+    go({ fleet: { ...here().fleet, ...change } }, { replace: true });
+  }
+
+  /**
+   * @override
+   * @param {import("../page/page.js").View} view
+   */
+  show(view) {
+    if (view.page !== "fleet") return false;
+    this.choice = view.fleet;
+    this.bar.take(view.fleet);
+    this.arrange(true);
+    return true;
+  }
+
   /**
    * @override
    * @param {Change} change
    */
   change(change) {
-    if (change.membership) this.arrange();
-    for (const name of change.machines) this.updateRow(name);
-    if (change.machines.size || change.link) this.summarize();
+    for (const name of change.machines) this.list.touch(name);
+    // The first machines at once; of many that come one by one some at a time.
+    if (change.membership && (!this.shown.length || this.since() > 1000)) this.arrange(false);
+    else if (change.membership) this.counted = "";
+    this.draw();
+    this.prefill.soon();
   }
 
   /** Any row may be marked, or no longer. @override */
   alertsChanged() {
-    for (const name of this.rows.keys()) this.updateRow(name);
+    this.alertsOf = alertsByMachine(this.alerts.firing);
+    this.counted = "";
+    this.redraw(this.list.machinesInView());
   }
 
   /** @override */
   thresholdsChanged() {
-    for (const name of this.rows.keys()) this.updateRow(name);
-  }
-
-  /** @param {string} name */
-  updateRow(name) {
-    const row = this.rows.get(name);
-    row?.update(this.store.now(), this.alerts.worst(name));
-    if (row) this.prefill(row);
+    this.redraw(this.list.machinesInView());
   }
 
   /** @override */
   tick() {
-    const now = this.store.now();
-    for (const row of this.rows.values()) row.tick(now);
+    this.list.tick(this.store.now());
+    const counted = JSON.stringify(census(this.store.machines.values()));
+    if (counted !== this.counted || this.since() >= ARRANGE_MS) this.arrange(false);
+    this.counted = counted;
+    this.prefill.soon();
   }
 
-  /** Machines came or went: rows that stay are kept as they are. */
-  arrange() {
-    for (const [name, row] of this.rows) {
-      if (this.store.machines.get(name) === row.machine) continue;
-      this.sight.unobserve(row.element);
-      this.rowOf.delete(row.element);
-      this.rows.delete(name);
-    }
-    for (const [name, machine] of this.store.machines) {
-      if (this.rows.has(name)) continue;
-      const row = new FleetRow(machine, this.thresholds);
-      this.rows.set(name, row);
-      this.rowOf.set(row.element, row);
-      this.sight.observe(row.element);
-      row.update(this.store.now(), this.alerts.worst(name));
-    }
-    const ordered = [...this.rows.values()].sort((a, b) => byName.compare(a.machine.name, b.machine.name));
-    this.place(ordered.map((row) => row.element));
-    this.summarize();
-  }
-
-  /** @param {Element[]} elements in order; only what is out of place is moved, so that focus stays */
-  place(elements) {
-    const present = new Set(elements);
-    for (const old of [...this.list.children]) if (!present.has(old)) old.remove();
-    elements.forEach((element, at) => {
-      const there = this.list.children[at];
-      if (there !== element) this.list.insertBefore(element, there ?? null);
-    });
-  }
-
-  summarize() {
-    const machines = [...this.store.machines.values()];
-    const silent = machines.filter((machine) => machine.state === "silent").length;
-    const waiting = machines.filter((machine) => machine.state === "waiting").length;
-    const parts = [`${machines.length - silent - waiting} up`];
-    if (silent) parts.push(`${silent} silent`);
-    if (waiting) parts.push(`${waiting} waiting`);
-    const known = this.store.loaded;
-    const summary = `${counted(machines.length, "machine")}: ${parts.join(", ")}`;
-    setText(byId("fleet-summary"), machines.length ? summary : "");
-    show(byId("fleet-loading"), !known);
-    show(byId("fleet-empty"), known && machines.length === 0);
-    show(byId("fleet-table"), machines.length > 0);
-    setAttribute(byId("fleet-table"), "aria-rowcount", String(machines.length + 1));
-  }
-
-  /** @param {IntersectionObserverEntry[]} entries */
-  seen(entries) {
-    for (const entry of entries) {
-      const row = this.rowOf.get(entry.target);
-      if (!row) continue;
-      row.visible = entry.isIntersecting;
-      if (row.visible && row.dirty) row.draw(this.store.now());
-      this.prefill(row);
-    }
+  since() {
+    return performance.now() - this.arrangedAt;
   }
 
   /**
-   * Fill the traces of a row in view from history: once, and again when something was missed or its clock was set back.
-   * @param {FleetRow} row
+   * Rows that stay are kept as they are.
+   * @param {boolean} wished whether someone has chosen it: then nothing is held
    */
-  prefill(row) {
-    const { machine } = row;
-    const wanted = `${this.store.generation} ${machine.restarts}`;
-    if (!row.visible || row.filledFor === wanted || Date.now() < row.fillAfter) return;
-    if (machine.time === null || machine.state !== "up") return;
-    row.fillAfter = Date.now() + FILL_AGAIN_MS;
-    void fillTraces(machine, presentOf(machine, this.store.now()), this.leaving.signal).then((filled) => {
-      if (filled) row.filledFor = wanted;
-      if (row.visible) row.drawTraces();
-    });
+  arrange(wished) {
+    const { choice, alertsOf } = this;
+    const machines = [...this.store.machines.values()];
+    const wanted = ordered(chosen(machines, choice, alertsOf), choice.sort, choice.down, alertsOf);
+    const held = !wished && this.hold.active;
+    this.shown = held ? keptOrder(this.shown, wanted, new Set(machines)) : wanted;
+    this.arrangedAt = performance.now();
+    this.list.arrange(groupsOf(this.shown, choice.group), choice.group !== "");
+    this.keys.ensureStop();
+    this.bar.show(machines, this.shown, this.alerts.firing);
+    this.head.show(choice);
+    show(byId("fleet-held"), this.shown.some((machine, at) => machine !== wanted[at]));
+    this.showWhatIs(machines.length);
+    this.shape();
   }
 
-  redrawTraces() {
-    for (const row of this.rows.values()) if (row.visible) row.drawTraces();
+  /** @param {number} all */
+  showWhatIs(all) {
+    const known = this.store.loaded;
+    show(byId("fleet-loading"), !known);
+    show(byId("fleet-empty"), known && all === 0);
+    show(byId("fleet-bar"), all > 0);
+    show(byId("fleet-table"), this.shown.length > 0);
+    show(byId("fleet-nothing"), all > 0 && this.shown.length === 0);
+  }
+
+  /** Rows, or tiles where one wants them or there is no room. */
+  shape() {
+    const tiles = this.choice.tiles || NARROW.matches;
+    setAttribute(byId("fleet"), "data-as", tiles ? "tiles" : "rows");
+    this.list.layOut(tiles);
+  }
+
+  /** Other rows are in view. */
+  viewed() {
+    this.draw();
+    this.prefill.soon();
+  }
+
+  draw() {
+    this.list.draw(this.store.now(), this.alertsOf);
+  }
+
+  /** @param {Machine[]} machines */
+  redraw(machines) {
+    for (const machine of machines) this.list.touch(machine.name);
+    this.draw();
   }
 
   /** @override */
   destroy() {
     this.leaving.abort();
-    this.sight.disconnect();
-    this.stopPalette();
-    this.list.replaceChildren();
+    this.stopUnits();
+    for (const part of [this.bar, this.hold, this.keys, this.prefill, this.list]) part.destroy();
   }
 }

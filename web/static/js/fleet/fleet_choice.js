@@ -22,11 +22,11 @@ export const ALERTS = /** @type {const} */ (["any", "critical", "warning", "info
 
 /** @typedef {typeof SORTS[number]} Sort */
 /**
- * `text` is part of a name, a tag or a fact; a machine has every one of `tags`; "" is any `state` or `alert`.
- * `down` sorts the largest first. `group` puts machines under headings by their tags: "tag" by each tag, or the part of a tag before ":"
- * ("rack" for rack:4), "" not at all. `tiles` shows them as tiles.
+ * Each word of `text` is part of a name, a tag or a fact; a machine has every one of `tags`; "" is any `state` or `alert`;
+ * `reboot` leaves those that need a reboot. `down` sorts the largest first. `group` puts machines under headings by their
+ * tags: "tag" by each tag, or the part of a tag before ":" ("rack" for rack:4), "" not at all. `tiles` shows them as tiles.
  * @typedef {{text: string, tags: string[], state: "" | typeof STATES[number], alert: "" | typeof ALERTS[number],
- *   sort: Sort, down: boolean, group: string, tiles: boolean}} FleetChoice
+ *   reboot: boolean, sort: Sort, down: boolean, group: string, tiles: boolean}} FleetChoice
  */
 
 /**
@@ -40,6 +40,7 @@ export function readFleet(query) {
     tags: [...new Set(query.getAll("tag"))],
     state: oneOf(STATES, query.get("state")) ?? "",
     alert: oneOf(ALERTS, query.get("alert")) ?? "",
+    reboot: query.get("reboot") === "needed",
     sort: oneOf(SORTS, query.get("sort")) ?? "name",
     down: query.get("order") === "down",
     group: query.get("group") ?? "",
@@ -52,15 +53,33 @@ export function readFleet(query) {
  * @param {URLSearchParams} query
  * @param {FleetChoice} choice
  */
-export function writeFleet(query, { text, tags, state, alert, sort, down, group, tiles }) {
+export function writeFleet(query, { text, tags, state, alert, reboot, sort, down, group, tiles }) {
   if (text) query.set("q", text);
   for (const tag of tags) query.append("tag", tag);
   if (state) query.set("state", state);
   if (alert) query.set("alert", alert);
+  if (reboot) query.set("reboot", "needed");
   if (sort !== "name") query.set("sort", sort);
   if (down) query.set("order", "down");
   if (group) query.set("group", group);
   if (tiles) query.set("as", "tiles");
+}
+
+/**
+ * The choice without what leaves machines out.
+ * @param {FleetChoice} choice
+ * @returns {FleetChoice}
+ */
+export function unfiltered(choice) {
+  return { ...choice, text: "", tags: [], state: "", alert: "", reboot: false };
+}
+
+/**
+ * Whether it may leave machines out.
+ * @param {FleetChoice} choice
+ */
+export function filters({ text, tags, state, alert, reboot }) {
+  return Boolean(text.trim() || tags.length || state || alert || reboot);
 }
 
 /**

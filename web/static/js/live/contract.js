@@ -23,6 +23,9 @@
  * @typedef {{machine: string, first_seen: number, metric: string, unit: string, kind: string, from: number, to: number,
  *   step_seconds: number, tiers: HistoryTier[], gaps: HistoryGap[], times: number[],
  *   series: HistorySeries[]}} History
+ * @typedef {{metric: string, unit: string, kind: string, from: number, to: number, step_seconds: number,
+ *   times: number[], series: (HistorySeries & {machine: string})[], gaps: (HistoryGap & {machine: string})[],
+ *   unknown: string[]}} FleetHistory
  *
  * @typedef {{type: "snapshot", time: number, live: boolean, reason?: string, layouts: Record<string, Series[]>,
  *   machines: MachineEntry[], metrics?: string[] | null}} SnapshotMessage

@@ -1,52 +1,111 @@
 // @ts-check
-/** Fills the short traces of a machine from history, so that sparklines are there when the page opens. */
+/** Fills the short traces of machines from history, so that sparklines are there when the page opens. */
 
-import { HistoryError, fetchHistory } from "../chart/history.js";
+import { MOST_MACHINES } from "./fleet_history.js";
+import { clockOff, presentOf } from "./machine_clock.js";
 import { TRACE_SAMPLES } from "./ring.js";
 
-/** @typedef {import("./contract.js").History} History */
+/** @typedef {import("./contract.js").FleetHistory} FleetHistory */
 /** @typedef {import("./machine_state.js").Machine} Machine */
+/**
+ * What answers, like fetchFleetHistory.
+ * @typedef {(metric: string, machines: string[], from: number, to: number, signal: AbortSignal,
+ *   points: number) => Promise<FleetHistory | null>} Ask
+ */
+/** Machines whose traces cover the same time, in seconds since 1970. @typedef {{machines: Machine[], from: number, to: number}} Batch */
+
+const METRICS = ["cpu.percent", "memory.percent", "system.load1", "network.received", "network.sent"];
 
 /**
- * Whether history answered.
- * @param {Machine} machine
- * @param {number} now seconds since 1970
- * @param {AbortSignal} signal
+ * Machines that one question can be about: of the same interval, and whose clocks are right.
+ * @param {Machine[]} machines
+ * @param {number} now seconds since 1970 by the hub's clock
+ * @returns {Batch[]}
  */
-export async function fillTraces(machine, now, signal) {
-  const from = now - TRACE_SAMPLES * machine.interval;
-  /** @param {string} metric */
-  const ask = (metric) => fetchHistory(machine.name, metric, from, now, signal, TRACE_SAMPLES);
-  try {
-    const [cpu, received, sent] = await Promise.all([
-      ask("cpu.percent"),
-      ask("network.received"),
-      ask("network.sent"),
-    ]);
-    machine.cpuTrace.refill(middles(cpu), total([cpu]));
-    machine.trafficTrace.refill(middles(received), total([received, sent]));
-    return true;
-  } catch (error) {
-    // Without history the trace grows from what comes live.
-    if (!(error instanceof HistoryError) && !signal.aborted) throw error;
-    return false;
+export function batchesOf(machines, now) {
+  /** @type {Map<string, Batch>} */
+  const open = new Map();
+  /** @type {Batch[]} */
+  const batches = [];
+  for (const machine of machines) {
+    const alone = clockOff(machine) !== 0;
+    const key = alone ? machine.name : `every ${machine.interval}`;
+    let batch = open.get(key);
+    if (!batch || batch.machines.length === MOST_MACHINES) {
+      const to = alone ? presentOf(machine, now) : now;
+      batch = { machines: [], from: to - TRACE_SAMPLES * machine.interval, to };
+      open.set(key, batch);
+      batches.push(batch);
+    }
+    batch.machines.push(machine);
   }
-}
-
-/** @param {History} history */
-function middles(history) {
-  return history.times.map((time) => time + history.step_seconds / 2);
+  return batches;
 }
 
 /**
- * The sum over all series but the loopback interface's, row by row; NaN where nothing was read.
- * @param {History[]} histories of the same times
- * @returns {number[]}
+ * Ask for all traces of a batch, a metric at a time, and fill them. Without history they grow from what comes live.
+ * @param {Batch} batch
+ * @param {AbortSignal} signal
+ * @param {Ask} ask
+ * @returns {Promise<boolean>} whether history answered
  */
-function total(histories) {
-  const series = histories.flatMap((history) => history.series.filter((one) => one.instance !== "lo"));
-  return histories[0].times.map((_, at) => {
-    const read = series.map((one) => one.mean[at]).filter((value) => typeof value === "number");
-    return read.length ? read.reduce((sum, value) => sum + value, 0) : NaN;
-  });
+export async function fillTraces({ machines, from, to }, signal, ask) {
+  const names = machines.map((machine) => machine.name);
+  const answers = await Promise.all(METRICS.map((metric) => ask(metric, names, from, to, signal, TRACE_SAMPLES)));
+  const [cpu, memory, load, received, sent] = answers.map(sums);
+  for (const machine of machines) {
+    fill(machine.cpuTrace, machine.name, [cpu]);
+    fill(machine.memoryTrace, machine.name, [memory]);
+    fill(machine.loadTrace, machine.name, [load]);
+    fill(machine.trafficTrace, machine.name, [received, sent]);
+  }
+  // A metric that no machine has is not there either.
+  return answers.some((answer) => answer !== null);
+}
+
+/**
+ * By machine, row by row, the sum over all instances but the loopback interface; NaN where nothing was read.
+ * @typedef {{middles: number[], rows: Map<string, Float64Array>}} Sums
+ */
+/**
+ * @param {FleetHistory | null} history
+ * @returns {Sums}
+ */
+function sums(history) {
+  /** @type {Map<string, Float64Array>} */
+  const rows = new Map();
+  if (history === null) return { middles: [], rows };
+  for (const { machine, instance, mean } of history.series) {
+    if (instance === "lo") continue;
+    const known = rows.get(machine) ?? new Float64Array(mean.length).fill(NaN);
+    rows.set(machine, added(known, mean));
+  }
+  return { middles: history.times.map((time) => time + history.step_seconds / 2), rows };
+}
+
+/**
+ * @param {import("./ring.js").Ring} trace
+ * @param {string} name
+ * @param {Sums[]} parts of the same times, of which those are added that are there
+ */
+function fill(trace, name, parts) {
+  const known = parts.filter(({ rows }) => rows.has(name));
+  if (!known.length) return;
+  const total = new Float64Array(known[0].middles.length).fill(NaN);
+  for (const { rows } of known) added(total, rows.get(name) ?? []);
+  trace.refill(known[0].middles, total);
+}
+
+/**
+ * The first with the second added to it, where that was read.
+ * @param {Float64Array} into
+ * @param {ArrayLike<number | null>} values
+ */
+function added(into, values) {
+  for (let at = 0; at < into.length; at += 1) {
+    const value = values[at];
+    if (typeof value !== "number" || Number.isNaN(value)) continue;
+    into[at] = Number.isNaN(into[at]) ? value : into[at] + value;
+  }
+  return into;
 }

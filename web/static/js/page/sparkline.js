@@ -1,54 +1,74 @@
 // @ts-check
-/** A small line without axes: the last samples of one number. */
+/** A small line without axes: the last samples of one number. Drawn as SVG, which takes its size and colour from the style sheet. */
 
-import { faded, palette } from "./palette.js";
+/** @typedef {import("../live/ring.js").Ring} Ring */
 
-/** Two samples further apart than this are not joined. */
-const GAP_INTERVALS = 2.2;
+const SVG = "http://www.w3.org/2000/svg";
+/** Further apart two samples are not joined. From the middle of history's last bucket, two intervals wide, to now it can be three. */
+const GAP_INTERVALS = 3.2;
+/** The drawing's own measures; it is stretched to its place. */
+const WIDTH = 100;
+const HEIGHT = 24;
+/** Half of the line lies above its value. */
+const EDGE = 1;
 
-/**
- * @param {HTMLCanvasElement} canvas
- * @param {import("../live/ring.js").Ring} trace
- * @param {number} seconds how far back it shows
- * @param {number} interval seconds between samples
- * @param {number} top the value at the upper edge; the trace's own largest where that is more
- * @param {number} colour index into the palette
- */
-export function drawSparkline(canvas, trace, seconds, interval, top, colour) {
-  const ratio = devicePixelRatio;
-  const width = Math.round(canvas.clientWidth * ratio);
-  const height = Math.round(canvas.clientHeight * ratio);
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
-  const context = canvas.getContext("2d");
-  if (!context || !trace.length) return;
-  context.clearRect(0, 0, width, height);
-  const newest = trace.time(trace.length - 1);
-  let most = top;
-  for (let at = 0; at < trace.length; at += 1) most = Math.max(most, trace.value(at) || 0);
-  const stroke = palette().series[colour];
-  context.lineWidth = 1.25 * ratio;
-  context.lineJoin = "round";
-  context.strokeStyle = stroke;
-  context.fillStyle = faded(stroke, 0.16);
-  const usable = height - 3 * ratio;
-  /** @param {number} at */
-  const x = (at) => width * (1 - (newest - trace.time(at)) / seconds);
-  /** @param {number} at */
-  const y = (at) => height - ratio - usable * (trace.value(at) / most);
-  for (const [first, last] of runs(trace, interval * GAP_INTERVALS)) {
-    context.beginPath();
-    for (let at = first; at <= last; at += 1) context.lineTo(x(at), y(at));
-    context.stroke();
-    context.lineTo(x(last), height);
-    context.lineTo(x(first), height);
-    context.fill();
+export class Sparkline {
+  constructor() {
+    this.area = document.createElementNS(SVG, "path");
+    this.line = document.createElementNS(SVG, "path");
+    this.element = document.createElementNS(SVG, "svg");
+    for (const [name, value] of [["class", "spark"], ["aria-hidden", "true"], ["preserveAspectRatio", "none"], ["viewBox", `0 0 ${WIDTH} ${HEIGHT}`]]) {
+      this.element.setAttribute(name, value);
+    }
+    this.area.setAttribute("class", "area");
+    this.line.setAttribute("class", "line");
+    this.element.append(this.area, this.line);
+  }
+
+  /**
+   * @param {Ring} trace
+   * @param {number} seconds how far back it shows
+   * @param {number} interval seconds between samples
+   * @param {number} top the value at the upper edge; the trace's own largest where that is more
+   */
+  draw(trace, seconds, interval, top) {
+    const { line, area } = pathsOf(trace, seconds, interval, top);
+    this.line.setAttribute("d", line);
+    this.area.setAttribute("d", area);
   }
 }
 
 /**
+ * The line and what lies below it, as SVG writes paths.
+ * @param {Ring} trace
+ * @param {number} seconds
+ * @param {number} interval
+ * @param {number} top
+ */
+export function pathsOf(trace, seconds, interval, top) {
+  let [line, area] = ["", ""];
+  if (!trace.length) return { line, area };
+  const newest = trace.time(trace.length - 1);
+  let most = top;
+  for (let at = 0; at < trace.length; at += 1) most = Math.max(most, trace.value(at) || 0);
+  /** @param {number} at */
+  const x = (at) => (WIDTH * (1 - (newest - trace.time(at)) / seconds)).toFixed(1);
+  /** @param {number} at */
+  const y = (at) => (HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * (trace.value(at) / most)).toFixed(1);
+  for (const [first, last] of runs(trace, interval * GAP_INTERVALS)) {
+    const points = [];
+    for (let at = first; at <= last; at += 1) points.push(`${x(at)} ${y(at)}`);
+    const run = points.join("L");
+    // A lone sample is a dot: a line without a length that has round ends.
+    line += `M${run}${first === last ? "h0" : ""}`;
+    area += `M${x(first)} ${HEIGHT}L${run}L${x(last)} ${HEIGHT}Z`;
+  }
+  return { line, area };
+}
+
+/**
  * The stretches without a gap, as pairs of first and last.
- * @param {import("../live/ring.js").Ring} trace
+ * @param {Ring} trace
  * @param {number} gapAfter seconds
  * @returns {[number, number][]}
  */

@@ -1,0 +1,175 @@
+"""A page of many machines whose gateway says what a test says, message by message."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Browser, Page, Route, WebSocketRoute
+
+from tests.web.browsing import DESKTOP, PATIENCE_MS, Scheme
+
+Message = dict[str, Any]
+# The metric and instance of each value of a sample.
+SERIES = (
+    ("cpu.percent", ""),
+    ("memory.percent", ""),
+    ("filesystem.percent", "/"),
+    ("filesystem.percent", "/data"),
+    ("network.received", "eth0"),
+    ("network.sent", "eth0"),
+    ("system.load1", ""),
+    ("system.uptime", ""),
+)
+METRICS = list(dict.fromkeys(metric for metric, _ in SERIES))
+QUIET = (10.0, 20.0, 30.0, 15.0, 1024.0, 2048.0, 0.5, 86400.0)
+
+
+def values(**changed: float) -> list[float]:
+    """A sample of a quiet machine, but for what is named: cpu, memory, disk, data, received, sent, load, uptime."""
+    named = ("cpu", "memory", "disk", "data", "received", "sent", "load", "uptime")
+    return [changed.get(name, value) for name, value in zip(named, QUIET, strict=True)]
+
+
+def entry(
+    name: str,
+    *,
+    state: str = "up",
+    silent: float = 0,
+    tags: Sequence[str] = (),
+    facts: Mapping[str, str] = {},
+    **changed: float,
+) -> Message:
+    """A machine as a snapshot has it, whose last sample was `silent` seconds ago."""
+    received = time.time() - silent
+    seen: Message = {"time": received, "received": received, "layout": "aa", "values": values(**changed)}
+    if state == "waiting":
+        seen = dict.fromkeys(seen)
+    facts = {"os": "NixOS 26.05", "cores": "4", **facts}
+    return {
+        "machine": name,
+        "state": state,
+        "interval_seconds": 5,
+        "agent_version": "1",
+        "facts": facts,
+        "tags": list(tags),
+    } | seen
+
+
+def snapshot(machines: Sequence[Message]) -> Message:
+    series = [
+        {"metric": one, "instance": at, "unit": "percent", "kind": "gauge", "instance_label": ""} for one, at in SERIES
+    ]
+    layouts = {"aa": series}
+    return {
+        "type": "snapshot",
+        "time": time.time(),
+        "live": True,
+        "layouts": layouts,
+        "machines": machines,
+        "metrics": METRICS,
+    }
+
+
+def sample(name: str, **changed: float) -> Message:
+    now = time.time()
+    frame = {"machine": name, "time": now, "received": now, "layout": "aa", "values": values(**changed)}
+    return {"type": "frames", "frames": [frame]}
+
+
+def alert(machine: str, severity: str) -> Message:
+    about = {"rule": "r", "metric": "cpu.percent", "instance": "", "value": 99, "threshold": 90, "state": "firing"}
+    return {
+        "machine": machine,
+        "severity": severity,
+        "since": time.time() - 60,
+        "message": f"{machine}: too much",
+        **about,
+    }
+
+
+def rule(metric: str, threshold: float, severity: str = "warning", **changed: object) -> Message:
+    about = {"rule": "r", "machine": "*", "instance": "*", "comparison": ">"}
+    return {**about, "metric": metric, "threshold": threshold, "severity": severity, **changed}
+
+
+def history_of(url: str) -> Message:
+    """An answer of /api/history in which every machine has had 42."""
+    asked = {name: value[0] for name, value in parse_qs(urlsplit(url).query).items()}
+    first, last = float(asked["from"]), float(asked["to"])
+    times = [first + 10 * number for number in range(int((last - first) / 10))]
+    numbers = [42.0] * len(times)
+    series = [
+        {"machine": name, "instance": "", "min": numbers, "mean": numbers, "max": numbers}
+        for name in asked["machines"].split(",")
+    ]
+    return {"metric": asked["metric"], "step_seconds": 10, "times": times, "series": series, "gaps": [], "unknown": []}
+
+
+@dataclass
+class Script:
+    """What the gateway says. Change it before the page is opened, or say more while it is."""
+
+    machines: list[Message]
+    alerts: list[Message] = field(default_factory=list)
+    # None: alertd is away.
+    rules: list[Message] | None = field(default_factory=list)
+    histories: list[str] = field(default_factory=list)
+    subscriptions: list[Message] = field(default_factory=list)
+    _sockets: list[WebSocketRoute] = field(default_factory=list)
+
+    def serve(self, page: Page) -> None:
+        page.route_web_socket("**/ws", self._open)
+        page.route("**/api/alerts", lambda route: route.fulfill(json={"alerts": self.alerts}))
+        page.route("**/api/rules", self._rules)
+        page.route("**/api/events?*", lambda route: route.fulfill(json={"events": []}))
+        page.route("**/api/history?*", self._history)
+
+    def say(self, *messages: Message) -> None:
+        for message in messages:
+            self._sockets[-1].send(json.dumps(message))
+
+    def _open(self, socket: WebSocketRoute) -> None:
+        self._sockets.append(socket)
+        socket.on_message(lambda text: self.subscriptions.append(json.loads(text)))
+        socket.send(json.dumps(snapshot(self.machines)))
+
+    def _rules(self, route: Route) -> None:
+        if self.rules is None:
+            route.fulfill(status=503, json={"title": "sysmon-alertd is away"})
+        else:
+            route.fulfill(json={"rules": self.rules})
+
+    def _history(self, route: Route) -> None:
+        self.histories.append(route.request.url)
+        route.fulfill(json=history_of(route.request.url))
+
+
+@contextmanager
+def fleet_page(
+    browser: Browser, url: str, script: Script, size: tuple[int, int] = DESKTOP, scheme: Scheme = "light"
+) -> Iterator[Page]:
+    """A page that must not complain."""
+    complaints: list[str] = []
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    script.serve(page)
+    page.goto(url)
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def shown(page: Page) -> list[str]:
+    """The names in the list, in their order."""
+    names: list[str] = page.locator(".fleet-row[data-machine]").evaluate_all(
+        "rows => rows.map(row => row.dataset.machine)"
+    )
+    return names
