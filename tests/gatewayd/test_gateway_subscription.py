@@ -29,8 +29,9 @@ async def test_metrics_reduce_every_layout_and_keep_its_order(
     publisher.show("web2", [5, 6, 7, 8], OTHER_LAYOUT)
     await gateway.knows("web1", "web2")
     async with gateway.watch() as watcher:
-        await watcher.next_of("snapshot")
+        assert (await watcher.next_of("snapshot"))["metrics"] is None
         snapshot = await watcher.subscribe(None, CPU_AND_DISKS)
+        assert snapshot["metrics"] == sorted(CPU_AND_DISKS)
         web1, web2 = snapshot["machines"]
         assert web1["layout"] != web2["layout"]
         assert not snapshot["layouts"].keys() & {LAYOUT.id.hex(), OTHER_LAYOUT.id.hex()}

@@ -18,7 +18,7 @@ def scripted_page(browser: Browser | BrowserContext, address: str, *messages: di
         for message in messages:
             socket.send(json.dumps(message))
 
-    page.route_web_socket("**/ws", say_all)
+    page.route_web_socket("**/ws*", say_all)
     page.goto(address)
     return page
 

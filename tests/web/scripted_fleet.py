@@ -124,7 +124,7 @@ class Script:
     _sockets: list[WebSocketRoute] = field(default_factory=list)
 
     def serve(self, page: Page) -> None:
-        page.route_web_socket("**/ws", self._open)
+        page.route_web_socket("**/ws*", self._open)
         page.route("**/api/alerts", lambda route: route.fulfill(json={"alerts": self.alerts}))
         page.route("**/api/rules", self._rules)
         page.route("**/api/events?*", lambda route: route.fulfill(json={"events": []}))

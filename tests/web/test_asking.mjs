@@ -13,8 +13,9 @@ class Socket extends EventTarget {
   static made = [];
   readyState = 1;
   sent = [];
-  constructor() {
+  constructor(address) {
     super();
+    this.address = address;
     Socket.made.push(this);
   }
   send(text) {
@@ -58,6 +59,27 @@ test("a gateway without beats is asked before it is given up", () => {
   assert.deepEqual([store.link.state, socket.sent], ["open", [{ type: "subscribe", machines: null, metrics: null }]]);
   mock.timers.tick(20_000);
   assert.equal(store.link.state, "closed");
+  mock.timers.reset();
+});
+
+test("what is followed is asked for in the address, and by a message once it changes", () => {
+  const { socket } = connected();
+  assert.equal(socket.address, "ws://hub/ws");
+  const connection = new Connection("ws://hub/ws", new Store(() => {}));
+  const addressOf = (subscription) => {
+    connection.subscribe(subscription);
+    connection.open();
+    return Socket.made.at(-1).address;
+  };
+  const metrics = ["cpu.percent", "memory.percent"];
+  assert.equal(addressOf({ machines: null, metrics }), "ws://hub/ws?metrics=cpu.percent%2Cmemory.percent");
+  assert.equal(addressOf({ machines: ["web1"], metrics: null }), "ws://hub/ws?machines=web1");
+  assert.equal(addressOf({ machines: ["a,b&c"], metrics: null }), "ws://hub/ws");
+  const asking = Socket.made.at(-1);
+  asking.dispatchEvent(new Event("open"));
+  assert.deepEqual(asking.sent, [{ type: "subscribe", machines: ["a,b&c"], metrics: null }]);
+  connection.subscribe({ machines: null, metrics: null });
+  assert.equal(asking.sent.length, 2);
   mock.timers.reset();
 });
 

@@ -1,4 +1,4 @@
-"""The list of machines in a real browser: what a row says, what is found, sorting, groups, the keyboard, a thousand rows."""
+"""The list of machines in a real browser: what a row says, what is found, sorting, groups, keys, a thousand rows."""
 
 from __future__ import annotations
 

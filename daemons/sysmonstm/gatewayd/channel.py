@@ -183,4 +183,8 @@ class Channel:
         series = ",".join(f'"{one.id}":{one.series}' for one in layouts.values())
         shown = ",".join(f"{{{self._texts.machine(name, picture.state(name))}}}" for name in names)
         live = '"live":true' if picture.live else f'"live":false,"reason":{json.dumps(picture.away_reason)}'
-        return f'{{"type":"snapshot","time":{time.time()},{live},"layouts":{{{series}}},"machines":[{shown}]}}'
+        # A page that has just asked for other metrics can tell what is still about the ones before.
+        metrics = self.subscription.metrics
+        of = json.dumps(None if metrics is None else sorted(metrics))
+        head = f'"type":"snapshot","time":{time.time()},{live},"metrics":{of}'
+        return f'{{{head},"layouts":{{{series}}},"machines":[{shown}]}}'

@@ -165,7 +165,7 @@ OPERATIONS = (
         "/ws",
         "WebSocket: a snapshot, then changes, as JSON text, deflated where that is agreed to. Send "
         '{"type":"subscribe","machines":["web1"],"metrics":["cpu.percent"]} for some machines and metrics only, '
-        "null for all; a new snapshot follows. Layouts hold only those metrics then, under ids of their own. "
+        "null for all; a new snapshot follows, which names the metrics. Layouts hold only those then, under other ids. "
         f"Samples of more than {FEW_MACHINES} machines come together, once a second, the newest of each. "
         "Who takes messages slower than they come is sent the newest samples only. "
         '{"type":"forgotten","machines":["old1"]} names machines that are no more, subscribed to or not. '

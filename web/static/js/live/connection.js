@@ -26,6 +26,21 @@ export function waitBefore(attempt, random) {
   return Math.max(200, random() * bound);
 }
 
+/** What a machine can be called; the page's address may name anything. */
+const NAME = /^[\w.-]+$/;
+
+/**
+ * @param {Subscription} subscription
+ * @returns {string | null} "", or "?metrics=cpu.percent,memory.percent"; null if no address can ask for it
+ */
+function queryOf({ machines, metrics }) {
+  if (machines?.some((name) => !NAME.test(name))) return null;
+  const query = new URLSearchParams();
+  if (machines !== null) query.set("machines", machines.join(","));
+  if (metrics !== null) query.set("metrics", metrics.join(","));
+  return query.size ? `?${query}` : "";
+}
+
 export class Connection {
   /**
    * @param {string} address of the WebSocket
@@ -62,14 +77,15 @@ export class Connection {
   open() {
     clearTimeout(this.retryTimer);
     this.store.setLink({ state: this.attempt ? "closed" : "connecting", attempt: this.attempt, retryAt: 0 });
-    const socket = new WebSocket(this.address);
+    // Asked for in the address, so that nothing else is sent first.
+    const query = queryOf(this.subscription);
+    const asked = query === null ? null : this.subscription;
+    const socket = new WebSocket(this.address + (query ?? ""));
     this.socket = socket;
     this.beats = false;
     this.expectWord(socket, QUIET_MS, () => this.giveUp(socket));
     socket.addEventListener("open", () => {
-      // The gateway sends everything unless told otherwise.
-      const { machines, metrics } = this.subscription;
-      if (machines !== null || metrics !== null) this.sendSubscription();
+      if (this.subscription !== asked) this.sendSubscription();
     });
     socket.addEventListener("message", (event) => this.take(socket, event.data));
     socket.addEventListener("close", () => this.lost(socket));
