@@ -14,6 +14,11 @@ def resource(name: str) -> Path:
     return installed if installed.exists() else _TREE / name
 
 
+def in_source_tree(name: str) -> bool:
+    """Whether resource() finds `name` in a source tree, where people edit it while daemons run."""
+    return not (_PACKAGE / name).exists()
+
+
 def commands() -> Path:
     """The directory of this installation's commands: that of the running one, else where Python puts them."""
     # A package of Nix has a directory of its own, which Python knows nothing of.

@@ -18,8 +18,10 @@ def test_what_is_installed_inside_the_package_comes_first(tmp_path: Path, monkey
     monkeypatch.setattr(resources, "_PACKAGE", package)
     monkeypatch.setattr(resources, "_TREE", tree)
     assert resources.resource("sql") == tree / "sql"
+    assert resources.in_source_tree("sql")
     (package / "sql").mkdir(parents=True)
     assert resources.resource("sql") == package / "sql"
+    assert not resources.in_source_tree("sql")
 
 
 def test_commands_are_beside_the_one_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from sysmonstm.gatewayd import api, guard, openapi, pages, websocket
+from sysmonstm.gatewayd import api, compression, guard, openapi, pages, websocket
 from sysmonstm.gatewayd.fleet_history import fleet_history
 from sysmonstm.gatewayd.history import history
 from sysmonstm.gatewayd.keys import GATEWAY, SOCKETS, Gateway
@@ -41,6 +41,7 @@ def make_app(gateway: Gateway) -> web.Application:
             guard.problem_middleware(counts),
             guard.host_middleware(gateway.hosts),
             guard.query_middleware(openapi.QUERIES),
+            compression.compress,
         ],
         handler_args={"max_line_size": MAX_ADDRESS},
     )

@@ -155,7 +155,7 @@ OPERATIONS = (
     Operation("/metrics", "For Prometheus", TEXT, content_type=prometheus.CONTENT_TYPE),
     Operation(
         "/static/{path}",
-        "The dashboard's files",
+        "The dashboard's files; the page names them with a digest before the path, under which they never change",
         TEXT,
         (Parameter("path", "The file's path", TEXT, required=True, where="path"),),
         (404,),
