@@ -135,7 +135,8 @@ async def test_another_sites_page_cannot_open_the_websocket(gateway: RunningGate
 async def test_every_answer_has_the_headers_that_keep_browsers_safe(gateway: RunningGateway, path: str) -> None:
     async with gateway.session.get(gateway.server.make_url(path)) as response:
         policy = response.headers["Content-Security-Policy"]
-        assert "default-src 'self'" in policy
+        assert "default-src 'none'" in policy
+        assert "trusted-types 'none'" in policy
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
         for name, value in guard.HEADERS.items():
