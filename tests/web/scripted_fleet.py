@@ -120,7 +120,9 @@ class Script:
     # None: alertd is away.
     rules: list[Message] | None = field(default_factory=list)
     histories: list[str] = field(default_factory=list)
-    subscriptions: list[Message] = field(default_factory=list)
+    # Addresses of its WebSockets, and what was sent to them.
+    opened: list[str] = field(default_factory=list)
+    sent: list[Message] = field(default_factory=list)
     _sockets: list[WebSocketRoute] = field(default_factory=list)
 
     def serve(self, page: Page) -> None:
@@ -136,7 +138,8 @@ class Script:
 
     def _open(self, socket: WebSocketRoute) -> None:
         self._sockets.append(socket)
-        socket.on_message(lambda text: self.subscriptions.append(json.loads(text)))
+        self.opened.append(socket.url)
+        socket.on_message(lambda text: self.sent.append(json.loads(text)))
         socket.send(json.dumps(snapshot(self.machines)))
 
     def _rules(self, route: Route) -> None:

@@ -296,7 +296,9 @@ def test_it_asks_only_for_what_it_shows(browser: Browser, dashboard_system: Whol
     script = some()
     with fleet_page(browser, dashboard_system.url, script) as page:
         expect(row(page, "web1").locator(".cell-cpu b")).to_have_text("70.0%")
-        assert script.subscriptions == [{"type": "subscribe", "machines": None, "metrics": METRICS}]
+        (address,) = script.opened
+        assert parse_qs(urlsplit(address).query) == {"metrics": [",".join(METRICS)]}
+        assert script.sent == []
 
 
 def many(number: int) -> Script:

@@ -42,6 +42,7 @@ let generation = 0;
 function alertsChanged() {
   drawAlerts();
   page?.alertsChanged();
+  heedPage();
 }
 
 /** The strip of alerts, but where the whole page is about them. */
@@ -59,7 +60,16 @@ function showView(before) {
   timeBar.show(view.time);
   const same = before !== undefined && page !== null && page.show(view);
   if (!same) makePage(before !== undefined);
+  heedPage();
   drawAlerts();
+}
+
+/** What the page is called and needs live, which can change while it stays. */
+function heedPage() {
+  if (!page) return;
+  document.title = page.title ? `${page.title} · sysmonstm` : "sysmonstm";
+  store.watch(page.watched);
+  connection.subscribe(page.subscription);
 }
 
 /** @param {boolean} arrived whether the user came here by a link, and starts at the top */
@@ -72,9 +82,6 @@ function makePage(arrived) {
   show(byId("events"), view.page === "fleet" || view.page === "machine");
   show(timeBar.element, !TIMELESS.includes(view.page));
   page = pageOf(view.page);
-  document.title = page.title ? `${page.title} · sysmonstm` : "sysmonstm";
-  store.watch(page.watched);
-  connection.subscribe(page.subscription);
   if (!arrived) return;
   scrollTo(0, 0);
   byId("content").focus({ preventScroll: true });

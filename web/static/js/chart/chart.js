@@ -136,7 +136,7 @@ export class Chart {
     this.legend.recolour();
     const { width, height } = this.size();
     if (!this.series.length || !this.timeline || !width) return;
-    this.plot = new UPlot(plotOptions(this, { width, height }, this.hooks()), this.data(), this.canvasBox);
+    this.plot = new UPlot(this.options({ width, height }), this.data(), this.canvasBox);
     this.gestures.attach(this.plot);
   }
 
@@ -153,6 +153,14 @@ export class Chart {
   data() {
     const timeline = /** @type {Timeline} */ (this.timeline);
     return [timeline.times, ...columnsOf(timeline, this.roles, this.series)];
+  }
+
+  /**
+   * @param {{width: number, height: number}} size in pixels
+   * @returns {import("uplot").Options}
+   */
+  options(size) {
+    return plotOptions(this, size, this.hooks());
   }
 
   /** @returns {import("uplot").Hooks.Arrays} */

@@ -4,6 +4,7 @@
 import { Chart } from "../chart/chart.js";
 import { chartSeries } from "./chart_series.js";
 import { clockOff } from "../live/machine_clock.js";
+import { compareLink } from "../compare/compare_link.js";
 import { HistoryError, fetchHistory } from "../chart/history.js";
 import { onPaletteChange } from "../page/palette.js";
 import { Timeline, keyOf } from "../chart/timeline.js";
@@ -39,6 +40,7 @@ export class Panel {
     this.timeline = new Timeline(this.interval());
     const { unit = "count", instance_label: noun = "" } = this.firstSeries() ?? {};
     this.chart = new Chart(spec, unit, noun, page);
+    this.chart.element.querySelector("h3")?.after(compareLink(spec.metrics[0][0], spec.title));
     this.loading = new AbortController();
     this.retryTimer = 0;
     const rebuild = () => this.chart.rebuild();

@@ -1,0 +1,179 @@
+/** compare/: which machines are meant, how they are asked for, one time line of all, and who is ranked where. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { familiesFound, familyTitle } from "../../web/static/js/compare/catalogue.js";
+import { chosenMachines, instancesOf, seriesCount, strangers, tagCounts } from "../../web/static/js/compare/chosen.js";
+import { batches, sharedPoints } from "../../web/static/js/compare/fleet_history.js";
+import { FleetTimeline, fleetKey, keyParts } from "../../web/static/js/compare/fleet_timeline.js";
+import { Colours, standings } from "../../web/static/js/compare/ranking.js";
+import { fitted } from "../../web/static/js/compare/row_names.js";
+import { sentences } from "../../web/static/js/compare/sentences.js";
+import { Layout } from "../../web/static/js/live/layout.js";
+import { Machine } from "../../web/static/js/live/machine_state.js";
+
+const disks = (...mounts) => new Layout("aa", mounts.map((instance) => ({ metric: "filesystem.percent", instance })));
+const machine = (name, tags = [], layout = null) => Object.assign(new Machine(name), { tags, layout });
+const fleet = (...machines) => new Map(machines.map((one) => [one.name, one]));
+const FLEET = fleet(
+  machine("web10", ["web", "prod"], disks("/", "/srv")),
+  machine("web2", ["web", "staging"], disks("/")),
+  machine("db1", ["db", "prod"]),
+);
+const names = (choice) => chosenMachines(FLEET, { machines: [], tags: [], ...choice }).map((one) => one.name);
+
+test("nothing chosen is every machine; names come beside those that have all tags", () => {
+  assert.deepEqual(names({}), ["db1", "web2", "web10"]);
+  assert.deepEqual(names({ tags: ["prod"] }), ["db1", "web10"]);
+  assert.deepEqual(names({ tags: ["prod", "web"] }), ["web10"]);
+  assert.deepEqual(names({ tags: ["prod", "web"], machines: ["db1", "gone"] }), ["db1", "web10"]);
+  assert.deepEqual(names({ machines: ["web2"] }), ["web2"]);
+  assert.deepEqual(names({ tags: ["none"] }), []);
+  assert.deepEqual(strangers(FLEET, { machines: ["db1", "gone"] }), ["gone"]);
+});
+
+test("a tag tells how many would be left with it; what is chosen comes first, even if nobody has it", () => {
+  assert.deepEqual(tagCounts(FLEET, []).map(({ tag, count }) => [tag, count]), [["prod", 2], ["web", 2], ["db", 1], ["staging", 1]]);
+  assert.deepEqual(tagCounts(FLEET, ["web"]).map(({ tag, count }) => [tag, count]), [["web", 2], ["prod", 1], ["staging", 1]]);
+  assert.deepEqual(tagCounts(FLEET, ["gone"]), [{ tag: "gone", count: 0, chosen: true }]);
+});
+
+test("instances and series are those of the layouts", () => {
+  const machines = [...FLEET.values()];
+  assert.deepEqual([...instancesOf(machines, "filesystem.percent")], [["/", 2], ["/srv", 1]]);
+  assert.deepEqual([...instancesOf(machines, "cpu.percent")], []);
+  assert.equal(seriesCount(machines[0], "filesystem.percent", ""), 2);
+  assert.equal(seriesCount(machines[0], "filesystem.percent", "/"), 1);
+  assert.equal(seriesCount(machines[2], "filesystem.percent", ""), 1);
+});
+
+test("machines are asked for 50 at a time, fewer where they have many series, each once", () => {
+  const many = Array.from({ length: 120 }, (_, at) => ({ name: `m${at}`, series: 1 }));
+  assert.deepEqual(batches(many, 400).map((one) => one.length), [50, 50, 20]);
+  assert.deepEqual(batches(many, 400).flat(), many.map((one) => one.name));
+  const cores = Array.from({ length: 6 }, (_, at) => ({ name: `m${at}`, series: 128 }));
+  assert.deepEqual(batches(cores, 400).map((one) => one.length), [2, 2, 2]);
+  assert.deepEqual(batches([{ name: "huge", series: 5000 }, { name: "b", series: 1 }], 400), [["huge"], ["b"]]);
+  assert.deepEqual(batches([], 400), []);
+});
+
+test("buckets hold two samples of the machine that samples least often, so that all have the same", () => {
+  assert.equal(sharedPoints(400, 3600, 5), 360);
+  assert.equal(sharedPoints(400, 86400, 5), 400);
+  assert.equal(sharedPoints(400, 10, 60), 2);
+});
+
+const answer = (step, times, series, extra = {}) => ({
+  metric: "cpu.percent", unit: "percent", kind: "rate", from: times[0], to: times.at(-1) + step, step_seconds: step, times,
+  gaps: [], unknown: [], ...extra,
+  series: series.map(([name, mean]) => ({ machine: name, instance: "", min: mean.map((v) => v && v - 1), mean, max: mean.map((v) => v && v + 1) })),
+});
+const means = (timeline, name) => timeline.columns.get(fleetKey(name, ""))?.mean;
+
+test("answers that come one after the other lie in the same rows, with what was not read as it is", () => {
+  const timeline = new FleetTimeline(5, 10);
+  timeline.take(answer(20, [0, 20, 40], [["a", [1, null, 3]]]));
+  timeline.take(answer(20, [0, 20, 40], [["b", [4, 5, 6]]]));
+  assert.deepEqual(timeline.times, [10, 30, 50]);
+  assert.equal(timeline.step, 20);
+  assert.deepEqual(means(timeline, "a"), [1, null, 3]);
+  assert.deepEqual(means(timeline, "b"), [4, 5, 6]);
+});
+
+test("an answer in other buckets is laid over the rows that there are", () => {
+  const timeline = new FleetTimeline(5, 10);
+  timeline.take(answer(20, [0, 20, 40], [["a", [1, 2, 3]]]));
+  timeline.take(answer(40, [0, 40], [["b", [7, 8]]]));
+  assert.deepEqual(means(timeline, "b"), [7, 7, 8]);
+});
+
+test("live samples of all machines are gathered in buckets, each machine's by itself and in any order", () => {
+  const timeline = new FleetTimeline(5, 10);
+  for (const [name, time, value] of [["a", 101, 10], ["b", 104, 50], ["a", 106, 20], ["b", 112, 70], ["a", 109, 30], ["a", 111, 1]]) {
+    timeline.addSample(fleetKey(name, ""), time, value);
+  }
+  assert.deepEqual(timeline.times, [105, 115]);
+  assert.deepEqual(means(timeline, "a"), [20, 1]);
+  assert.deepEqual(means(timeline, "b"), [50, 70]);
+  assert.deepEqual(timeline.columns.get(fleetKey("a", "")).max, [30, 1]);
+  assert.deepEqual(timeline.columns.get(fleetKey("a", "")).min, [10, 1]);
+});
+
+test("a machine that is silent has a hole where others go on, and a sample from before the rows is left out", () => {
+  const timeline = new FleetTimeline(5, 10);
+  timeline.take(answer(10, [100, 110], [["a", [1, 1]], ["b", [2, 2]]]));
+  for (const time of [121, 131, 141]) timeline.addSample(fleetKey("a", ""), time, 3);
+  timeline.addSample(fleetKey("b", ""), 143, 4);
+  timeline.addSample(fleetKey("b", ""), 20, 99);
+  timeline.addSample(fleetKey("b", ""), 146, null);
+  assert.deepEqual(means(timeline, "a"), [1, 1, 3, 3, 3]);
+  assert.deepEqual(means(timeline, "b"), [2, 2, null, null, 4]);
+  const column = timeline.columns.get(fleetKey("b", ""));
+  assert.ok([column.min, column.max, column.mean].every((one) => one.length === timeline.times.length));
+});
+
+test("after a long time without any sample there is one gap, not a row for each bucket", () => {
+  const timeline = new FleetTimeline(5, 10);
+  timeline.addSample(fleetKey("a", ""), 101, 1);
+  timeline.addSample(fleetKey("a", ""), 10_000_001, 2);
+  assert.deepEqual(means(timeline, "a"), [1, null, 2]);
+});
+
+test("a key tells the machine and the instance, which may have spaces", () => {
+  assert.deepEqual(keyParts(fleetKey("web1", "/mnt/my disk")), ["web1", "/mnt/my disk"]);
+  assert.deepEqual(keyParts(fleetKey("web1", "")), ["web1", ""]);
+});
+
+test("the greatest mean of the time shown comes first, whoever read nothing last, equals by their names", () => {
+  const timeline = new FleetTimeline(5, 10);
+  timeline.take(answer(10, [0, 10, 20, 30], [["b10", [2, 2, 2, null]], ["b9", [2, 2, 2, null]], ["early", [99, null, null, null]], ["spike", [0, 0, 5, 1]]]));
+  const found = standings(timeline, 12, 40);
+  assert.deepEqual(found.map((one) => one.machine), ["b9", "b10", "spike", "early"]);
+  assert.deepEqual(found[2], { key: "spike ", machine: "spike", instance: "", newest: 1, mean: 2, max: 6 });
+  assert.deepEqual([found[3].mean, found[3].max, found[3].newest], [null, null, null]);
+});
+
+test("a series keeps its colour for as long as it is drawn", () => {
+  const colours = new Colours();
+  assert.deepEqual([...colours.give(["a", "b", "c"])], [["a", 0], ["b", 1], ["c", 2]]);
+  assert.deepEqual([...colours.give(["c", "d", "a"])], [["a", 0], ["c", 2], ["d", 1]]);
+});
+
+test("a long name keeps its beginning, as much as there is room for", () => {
+  const measure = (text) => text.length;
+  assert.equal(fitted("short", 10, measure), "short");
+  assert.equal(fitted("a-very-long-name", 8, measure), "a-very-…");
+});
+
+test("what is not drawn is said, with why", () => {
+  const plain = { shape: "lines", series: 3, drawn: 3, leftOut: 0, without: [], strangers: [], otherUnits: [], asked: 1, questions: 1 };
+  assert.deepEqual(sentences(plain), []);
+  assert.deepEqual(sentences({ ...plain, series: 12, drawn: 10 }), [
+    "2 more not drawn: these are the 10 lines with the greatest mean in the time shown.",
+  ]);
+  assert.deepEqual(sentences({ ...plain, asked: 3, questions: 20 }), ["Loading: 3 of 20 parts are here."]);
+  assert.deepEqual(sentences({ ...plain, without: ["a"], strangers: ["b", "c"] }), [
+    "a has no such metric in this time.",
+    "No machine is called b, c.",
+  ]);
+  assert.deepEqual(sentences({ ...plain, without: ["a", "b", "c", "d", "e", "f"] }), [
+    "a, b, c, d and 2 more have no such metric in this time.",
+  ]);
+  assert.deepEqual(sentences({ ...plain, leftOut: 1, otherUnits: [{ machine: "a", unit: "count" }] }), [
+    "1 machine left out, as there are too many series: choose an instance, tags or machines.",
+    "Not drawn as the unit is another (count): a.",
+  ]);
+});
+
+test("metrics are found by every word of a search, in name, unit or help, by family", () => {
+  const metrics = [
+    { metric: "network.sent", unit: "bytes/s", kind: "rate", help: "Bytes sent", instance_label: "interface" },
+    { metric: "network.received", unit: "bytes/s", kind: "rate", help: "Bytes received", instance_label: "interface" },
+    { metric: "cpu.percent", unit: "percent", kind: "rate", help: "Time not idle", instance_label: "" },
+  ];
+  const found = (search) => familiesFound(metrics, search).map(({ family, metrics: some }) => [family, some.map((one) => one.metric)]);
+  assert.deepEqual(found(""), [["cpu", ["cpu.percent"]], ["network", ["network.received", "network.sent"]]]);
+  assert.deepEqual(found("BYTES rec"), [["network", ["network.received"]]]);
+  assert.deepEqual(found("network sent"), [["network", ["network.sent"]]]);
+  assert.deepEqual(found("nothing"), []);
+  assert.deepEqual([familyTitle("cpu"), familyTitle("sensor_fan")], ["CPU", "Sensor fan"]);
+});

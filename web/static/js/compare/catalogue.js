@@ -1,0 +1,72 @@
+// @ts-check
+/** The metrics that any machine has now: asked of the gateway once, and again after a while; grouped and searched. */
+
+/**
+ * @typedef {{metric: string, unit: string, kind: string, help: string, instance_label: string}} Metric
+ * @typedef {{family: string, metrics: Metric[]}} Family
+ */
+
+const FRESH_MS = 60_000;
+
+/** @type {Map<string, Metric>} */
+let known = new Map();
+let askedAt = -Infinity;
+/** @type {Promise<void> | null} */
+let asking = null;
+
+/** What is known now, by name; empty until `refreshCatalogue` has been answered. */
+export function catalogue() {
+  return known;
+}
+
+/** Ask the gateway unless it was asked lately. Resolves, too, where it cannot be asked: what was known stays. */
+export async function refreshCatalogue() {
+  if (Date.now() - askedAt < FRESH_MS) return;
+  asking ??= ask().finally(() => (asking = null));
+  await asking;
+}
+
+async function ask() {
+  let response;
+  try {
+    response = await fetch("api/metrics");
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return;
+  }
+  if (!response.ok) return;
+  /** @type {Metric[]} */
+  const metrics = (await response.json()).metrics;
+  known = new Map(metrics.map((one) => [one.metric, one]));
+  askedAt = Date.now();
+}
+
+/**
+ * By family, in the order of their names. Every word of the search is in the name, the unit or the help.
+ * @param {Iterable<Metric>} metrics
+ * @param {string} search
+ * @returns {Family[]}
+ */
+export function familiesFound(metrics, search) {
+  const words = search.toLowerCase().split(/\s+/);
+  /** @type {Map<string, Metric[]>} */
+  const families = new Map();
+  for (const one of metrics) {
+    const text = `${one.metric} ${one.metric.replaceAll(/[._]/g, " ")} ${one.unit} ${one.help}`.toLowerCase();
+    if (!words.every((word) => text.includes(word))) continue;
+    const family = one.metric.split(".")[0];
+    families.set(family, [...(families.get(family) ?? []), one]);
+  }
+  const named = [...families].sort(([a], [b]) => (a < b ? -1 : 1));
+  return named.map(([family, found]) => ({ family, metrics: found.sort((a, b) => (a.metric < b.metric ? -1 : 1)) }));
+}
+
+/**
+ * "CPU", "Memory": a family as a heading.
+ * @param {string} family
+ */
+export function familyTitle(family) {
+  if (family === "cpu") return "CPU";
+  const spaced = family.replaceAll("_", " ");
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}

@@ -1,0 +1,201 @@
+// @ts-check
+/** The chart of a comparison: lines of which one can be brought out, or a heat map with the name of each row; a note at the cursor says what lies there. */
+
+import { Chart } from "../chart/chart.js";
+import { element, setText, show } from "../page/dom.js";
+import { palette } from "../page/palette.js";
+import { format } from "../page/units.js";
+import { clock, dateTime } from "../time/moments.js";
+import { drawHeatRows } from "./heat_rows.js";
+import { nameAxis } from "./row_names.js";
+
+/** @typedef {import("uplot")} Plot */
+
+/** How far from a line the cursor still means it. */
+const NEAR_PX = 24;
+/** What is left of lines that are not meant. */
+const FADED = 0.2;
+const NOTE_APART = 14;
+
+export class CompareChart extends Chart {
+  /**
+   * @param {import("../machine/charts.js").ChartSpec} spec
+   * @param {string} unit of the metric
+   * @param {import("../chart/chart.js").ChartPage} page
+   * @param {(series: number | null) => void} onMeant called with the series that the cursor means
+   */
+  constructor(spec, unit, page, onMeant) {
+    super(spec, unit, "", page);
+    this.onMeant = onMeant;
+    /** The series that is brought out. @type {number | null} */
+    this.out = null;
+    this.setting = false;
+    this.what = element("b", {});
+    this.when = element("span", {});
+    this.value = element("span", { class: "value" });
+    this.note = element("p", { class: "cursor-note", "aria-hidden": "true", hidden: "" }, this.what, this.value, this.when);
+    this.canvasBox.after(this.note);
+    // The list beside the chart has names and values.
+    this.legend.element.remove();
+  }
+
+  /** The value of the fullest colour. */
+  top() {
+    if (this.spec.top) return this.spec.top;
+    let most = 0;
+    for (const { key } of this.series) {
+      for (const value of this.timeline?.columns.get(key)?.mean ?? []) if (value !== null && value > most) most = value;
+    }
+    return most || this.spec.atLeast || 1;
+  }
+
+  /**
+   * @override
+   * @param {{width: number, height: number}} size in pixels
+   * @returns {import("uplot").Options}
+   */
+  options({ width, height }) {
+    const options = super.options({ width, height });
+    const { hooks = {}, cursor = {} } = options;
+    if (this.spec.form === "heat") {
+      const [time] = options.axes ?? [];
+      options.axes = [time, nameAxis(this.series.map((one) => one.label), width, height - 50)];
+      // It only has the axes and the cursor: the map is drawn as a whole.
+      options.series = [{}, { paths: () => null, points: { show: false } }];
+    } else {
+      options.focus = { alpha: FADED };
+      options.cursor = { ...cursor, focus: { prox: NEAR_PX } };
+      options.hooks = { ...hooks, setSeries: [...(hooks.setSeries ?? []), (_, column) => this.meant(column)] };
+    }
+    return options;
+  }
+
+  /**
+   * @override
+   * @returns {import("uplot").AlignedData}
+   */
+  data() {
+    if (this.spec.form !== "heat") return super.data();
+    const times = this.timeline?.times ?? [];
+    return [times, times.map(() => null)];
+  }
+
+  /** @override */
+  rebuild() {
+    super.rebuild();
+    if (this.out !== null) this.bringOut(this.out);
+  }
+
+  /**
+   * @override
+   * @param {Plot} plot
+   */
+  drawRows(plot) {
+    const rows = this.series.map((one) => this.timeline?.columns.get(one.key)?.mean);
+    drawHeatRows(plot, rows, this.top(), this.timeline?.step ?? 1);
+    if (this.out !== null) outline(plot, this.out, rows.length);
+  }
+
+  /** Bring one series out, or none. @param {number | null} series */
+  bringOut(series) {
+    this.out = series;
+    if (!this.plot) return;
+    if (this.spec.form === "heat") return this.plot.redraw(false, false);
+    const column = this.roles.findIndex((role) => role.series === series && role.part === "line");
+    this.setting = true;
+    // The types do not know that none is null.
+    this.plot.setSeries(/** @type {number} */ (/** @type {unknown} */ (column < 0 ? null : column + 1)), { focus: true });
+    this.setting = false;
+  }
+
+  /** uPlot says which column the cursor is near. @param {number | null} column */
+  meant(column) {
+    if (this.setting) return;
+    const role = column === null ? undefined : this.roles[column - 1];
+    this.out = role?.series ?? null;
+    this.onMeant(this.out);
+    if (this.plot) this.tell(this.plot);
+  }
+
+  /**
+   * @override
+   * @param {Plot} plot
+   */
+  followCursor(plot) {
+    if (this.spec.form === "heat") {
+      const row = this.rowAt(plot);
+      if (row !== this.out) {
+        this.bringOut(row);
+        this.onMeant(row);
+      }
+    }
+    this.tell(plot);
+  }
+
+  /**
+   * The row of the map under the cursor.
+   * @param {Plot} plot
+   */
+  rowAt(plot) {
+    const { left = -1, top = -1 } = plot.cursor;
+    if (left < 0 || top < 0) return null;
+    return Math.min(this.series.length - 1, Math.floor((top / plot.over.clientHeight) * this.series.length));
+  }
+
+  /** What lies at the cursor. @param {Plot} plot */
+  tell(plot) {
+    const { left = -1, top = -1, idx } = plot.cursor;
+    const one = left < 0 || this.out === null ? undefined : this.series[this.out];
+    const time = this.timeline?.times[idx ?? -1];
+    show(this.note, one !== undefined && time !== undefined);
+    if (!one || time === undefined) return;
+    const mean = this.timeline?.columns.get(one.key)?.mean[idx ?? -1] ?? null;
+    setText(this.what, one.label);
+    setText(this.value, mean === null ? "no sample" : format(mean, this.unit));
+    setText(this.when, this.longSpan() ? dateTime(time) : clock(time));
+    this.place(plot, left, top);
+  }
+
+  /**
+   * The note beside the cursor, on the side where there is more room.
+   * @param {Plot} plot
+   * @param {number} left
+   * @param {number} top
+   */
+  place(plot, left, top) {
+    const x = this.canvasBox.offsetLeft + plot.over.offsetLeft + left;
+    const width = this.canvasBox.offsetLeft + this.canvasBox.clientWidth;
+    const { style } = this.note;
+    const right = x > width / 2;
+    style.left = right ? "auto" : `${x + NOTE_APART}px`;
+    style.right = right ? `${width - x + NOTE_APART}px` : "auto";
+    style.top = `${Math.max(0, plot.over.offsetTop + top - NOTE_APART)}px`;
+  }
+
+  /** @override */
+  updateLegend() {
+    if (this.plot) this.tell(this.plot);
+  }
+
+  /** @override */
+  tellCursor() {
+    if (this.spec.form !== "heat") return super.tellCursor();
+    setText(this.spoken, this.note.hidden ? "" : [this.what, this.value, this.when].map((one) => one.textContent).join(", "));
+  }
+}
+
+/**
+ * A frame around a row of the map.
+ * @param {Plot} plot
+ * @param {number} row
+ * @param {number} rows
+ */
+function outline(plot, row, rows) {
+  const { ctx, bbox } = plot;
+  const height = bbox.height / rows;
+  ctx.save();
+  ctx.strokeStyle = palette().text;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.strokeRect(bbox.left, Math.round(bbox.top + row * height) - 0.5, bbox.width, Math.round(height));
+  ctx.restore();
+}
