@@ -2,6 +2,7 @@
 /** The alerts that fire now: asked again whenever an event says that they changed, shown as a strip on top. */
 
 import { byId, element, setText, show } from "../page/dom.js";
+import { linkTo } from "../page/here.js";
 import { ranked } from "./ranked.js";
 import { withLink } from "../events/mention.js";
 import { duration } from "../page/units.js";
@@ -9,7 +10,7 @@ import { duration } from "../page/units.js";
 /** @typedef {import("../live/contract.js").Alert} Alert */
 
 /** More than this would push the page away. */
-const MOST_SHOWN = 6;
+const MOST_SHOWN = 3;
 const PATIENCE_MS = 10_000;
 const RETRY_MS = 5000;
 
@@ -19,6 +20,10 @@ export class Alerts {
     this.onChange = onChange;
     /** @type {Alert[]} */
     this.firing = [];
+    /** Those whose condition holds, but not for long enough yet. @type {Alert[]} */
+    this.pending = [];
+    /** Whether these are what there is now; "away" leaves what was known. @type {"loading" | "known" | "away"} */
+    this.known = "loading";
     /** @type {Map<string, string>} */
     this.worstOf = new Map();
     this.asking = false;
@@ -59,6 +64,8 @@ export class Alerts {
   /** @param {Alert[]} alerts */
   take(alerts) {
     this.firing = ranked(alerts);
+    this.pending = ranked(alerts, "pending");
+    this.known = "known";
     this.worstOf = new Map();
     for (const alert of this.firing) {
       if (!this.worstOf.has(alert.machine)) this.worstOf.set(alert.machine, alert.severity);
@@ -68,7 +75,9 @@ export class Alerts {
   }
 
   failed() {
+    this.known = "away";
     this.tell(false);
+    this.onChange();
     this.retryTimer = setTimeout(() => void this.refresh(), RETRY_MS);
   }
 
@@ -124,8 +133,18 @@ function alertItem(alert, now, link) {
   return element(
     "li",
     { "data-severity": alert.severity },
-    element("span", { class: "severity" }, alert.severity),
+    element("span", { class: "severity" }, linkToAlert(alert)),
     element("span", { class: "alert-message" }, ...(link ? withLink(alert.message, alert.machine) : [alert.message])),
     since,
   );
+}
+
+/**
+ * Its place on the page of alerts, among those of its rule on its machine.
+ * @param {Alert} alert
+ */
+function linkToAlert({ severity, machine, rule }) {
+  const link = linkTo({ page: "alerts", machine: "", alerts: { severity: "", machine, text: rule } }, severity);
+  link.setAttribute("aria-label", `${severity}: the alert and its chart`);
+  return link;
 }

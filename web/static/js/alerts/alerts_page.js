@@ -1,7 +1,26 @@
 // @ts-check
-/** Is built up by the changes to come. */
+/** The page of alerts: what fires and what may soon, each with its chart; what happened in the time shown; and the rules. */
 
+import { refreshCatalogue } from "../compare/catalogue.js";
+import { byId, setText, show } from "../page/dom.js";
+import { onUnitsChange } from "../page/preferences.js";
 import { Page } from "../page/page.js";
+import { counted } from "../page/units.js";
+import { Range, sameTime } from "../time/range.js";
+import { isChosen, isFiltered } from "./alerts_choice.js";
+import { CardList } from "./card_list.js";
+import { FilterBar } from "./filter_bar.js";
+import { PastAlerts } from "./past_alerts.js";
+import { pastItem } from "./past_list.js";
+import { ruleRow } from "./rule_list.js";
+import { Rules } from "./rules.js";
+
+/** @typedef {import("../live/contract.js").Alert} Alert */
+
+/** So many charts are drawn without being asked for. */
+const CHARTS = 4;
+/** Of how many metrics values are followed live. */
+const MOST_METRICS = 32;
 
 export class AlertsPage extends Page {
   /** @override */
@@ -11,9 +30,189 @@ export class AlertsPage extends Page {
    * @param {import("../page/page.js").Parts} parts
    * @param {import("../page/page.js").View} view
    */
-  constructor(parts, view) {
+  constructor({ store, alerts }, view) {
     super();
-    this.parts = parts;
+    this.store = store;
+    this.alerts = alerts;
     this.view = view;
+    this.generation = store.generation;
+    this.range = new Range(() => store.now(), view.time);
+    this.firing = new CardList(byId("alerts-firing"), store, CHARTS);
+    this.pending = new CardList(byId("alerts-pending"), store, 0);
+    this.filter = new FilterBar(() => [...store.machines.keys(), ...alerts.firing.map((one) => one.machine)]);
+    this.past = new PastAlerts(() => this.drawPast());
+    this.rules = new Rules(() => this.drawRules());
+    this.leaving = new AbortController();
+    byId("alerts-more").addEventListener("click", () => this.past.more(), { signal: this.leaving.signal });
+    this.stopFrames = store.onFrame((frame) => this.take(frame));
+    this.stopUnits = onUnitsChange(() => this.remake());
+    this.past.begin(view.alerts, this.range.span());
+    void this.rules.refresh();
+    void refreshCatalogue().then(() => this.drawRules());
+    this.alertsChanged();
   }
+
+  /**
+   * @override
+   * @param {import("../page/page.js").View} view
+   */
+  show(view) {
+    if (view.page !== "alerts") return false;
+    const before = this.view;
+    this.view = view;
+    this.range.choose(view.time);
+    if (!sameTime(before.time, view.time)) {
+      this.eachPanel((panel) => panel.choose(view.time));
+      this.past.begin(view.alerts, this.range.span());
+    } else if (before.alerts.machine !== view.alerts.machine) this.past.begin(view.alerts, this.range.span());
+    else if (before.alerts !== view.alerts) this.past.choose(view.alerts);
+    if (before.time.utc !== view.time.utc) this.eachPanel((panel) => panel.chart.rebuild());
+    this.drawNow();
+    this.drawPast();
+    this.drawRules();
+    return true;
+  }
+
+  /** @override */
+  alertsChanged() {
+    const metrics = [...this.alerts.firing, ...this.alerts.pending].map((one) => one.metric).filter((name) => name !== "");
+    this.subscription = { machines: null, metrics: [...new Set(metrics)].sort().slice(0, MOST_METRICS) };
+    this.drawNow();
+    // What fires has changed, and with it how many each rule has.
+    void this.rules.refresh();
+  }
+
+  /** What fires, and what is pending. */
+  drawNow() {
+    const { firing, pending, known } = this.alerts;
+    const choice = this.view.alerts;
+    const chosen = firing.filter((one) => isChosen(choice, one));
+    const soon = pending.filter((one) => isChosen(choice, one));
+    this.filter.show(choice, countsOf(firing));
+    this.firing.update(chosen, this.rules.known);
+    this.pending.update(soon, this.rules.known);
+    show(byId("alerts-pending-part"), soon.length > 0);
+    setText(byId("alerts-firing-count"), firing.length ? countText(chosen.length, firing.length) : "");
+    setText(byId("alerts-pending-count"), countText(soon.length, pending.length));
+    setText(byId("alerts-none"), this.whyNone(chosen.length, firing.length));
+    show(byId("alerts-none"), chosen.length === 0);
+    byId("alerts-none").dataset.state = known;
+    show(byId("alerts-old"), known === "away" && firing.length + pending.length > 0);
+  }
+
+  /**
+   * @param {number} chosen
+   * @param {number} all
+   */
+  whyNone(chosen, all) {
+    if (this.alerts.known === "loading") return "Loading…";
+    if (all > chosen) return `${counted(all, "alert")} fire${all === 1 ? "s" : ""}, and none is among those that are chosen.`;
+    if (this.alerts.known === "away") return "Alerts cannot be read at the moment: the database does not answer.";
+    return "Nothing fires.";
+  }
+
+  drawPast() {
+    const { past } = this;
+    past.from = this.range.span()[0];
+    const chosen = past.chosen();
+    const now = this.store.now();
+    const shown = chosen.slice(0, past.wanted);
+    byId("alerts-past").replaceChildren(...shown.map((one) => pastItem(one, now, this.view.alerts)));
+    show(byId("alerts-more"), past.state === "known" && (!past.whole || chosen.length > shown.length));
+    setText(byId("alerts-past-said"), this.pastText(shown.length));
+    show(byId("alerts-past-said"), byId("alerts-past-said").textContent !== "");
+  }
+
+  /** @param {number} shown */
+  pastText(shown) {
+    const { state, message, whole, byTime } = this.past;
+    if (state === "away") return message;
+    if (state === "loading") return shown ? "" : "Loading…";
+    const looked = isFiltered(this.view.alerts) && byTime.length ? ` ${byTime.length} were looked through.` : "";
+    if (!whole) return looked.trim();
+    return shown ? "" : `No alert fired or was over in this time.${looked}`;
+  }
+
+  drawRules() {
+    const { known, away } = this.rules;
+    const chosen = [...(known?.values() ?? [])];
+    byId("alerts-rules").replaceChildren(...chosen.map((rule) => ruleRow(rule, this.view)));
+    show(byId("alerts-rules-table"), chosen.length > 0);
+    const kept = chosen.length ? " These are the rules as they were." : "";
+    const said = away ? `The rules cannot be read: ${away}.${kept} Trying again.` : known ? "" : "Loading…";
+    setText(byId("alerts-rules-said"), known && !away && !chosen.length ? "There is no rule." : said);
+    show(byId("alerts-rules-said"), byId("alerts-rules-said").textContent !== "");
+    this.firing.tick(known);
+    this.pending.tick(known);
+  }
+
+  /** @param {import("../live/contract.js").Frame} frame */
+  take(frame) {
+    this.firing.take(frame);
+    this.pending.take(frame);
+  }
+
+  /** @param {(panel: import("./alert_panel.js").AlertPanel) => void} act */
+  eachPanel(act) {
+    this.firing.eachPanel(act);
+    this.pending.eachPanel(act);
+  }
+
+  /**
+   * @override
+   * @param {import("../live/store.js").Change} change
+   */
+  change(change) {
+    if (this.store.generation !== this.generation) {
+      this.generation = this.store.generation;
+      this.eachPanel((panel) => panel.reload());
+      this.past.begin(this.view.alerts, this.range.span());
+      void this.rules.refresh();
+    } else if (change.eventsLost) this.past.begin(this.view.alerts, this.range.span());
+    if (this.range.live && this.past.add(change.events)) this.drawPast();
+    if (change.events.some((event) => event.kind.startsWith("rules."))) void this.rules.refresh();
+    if (change.membership) this.drawNow();
+  }
+
+  /** Numbers are written in another unit: charts are made anew. */
+  remake() {
+    for (const list of [this.firing, this.pending]) list.remake();
+    this.drawNow();
+    this.drawRules();
+  }
+
+  /** @override */
+  tick() {
+    this.firing.tick(this.rules.known);
+    this.pending.tick(this.rules.known);
+  }
+
+  /** @override */
+  destroy() {
+    this.leaving.abort();
+    this.stopFrames();
+    this.stopUnits();
+    this.firing.destroy();
+    this.pending.destroy();
+    this.filter.destroy();
+    this.past.destroy();
+    this.rules.destroy();
+  }
+}
+
+/**
+ * "3", or "1 of 3".
+ * @param {number} chosen
+ * @param {number} all
+ */
+function countText(chosen, all) {
+  return chosen === all ? String(all) : `${chosen} of ${all}`;
+}
+
+/** @param {Alert[]} alerts */
+function countsOf(alerts) {
+  /** @type {Record<string, number>} */
+  const counts = {};
+  for (const { severity } of alerts) counts[severity] = (counts[severity] ?? 0) + 1;
+  return counts;
 }

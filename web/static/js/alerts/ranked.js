@@ -6,13 +6,12 @@
 const ORDER = ["critical", "warning", "info"];
 
 /**
- * Those that fire, the worst first, and of those the newest.
+ * Those that fire, or those that are pending: the worst first, and of those the newest.
  * @param {Alert[]} alerts
+ * @param {Alert["state"]} [state]
  */
-export function ranked(alerts) {
+export function ranked(alerts, state = "firing") {
   // A severity that is not known comes last.
   const rank = (/** @type {Alert} */ { severity }) => (ORDER.indexOf(severity) + ORDER.length + 1) % (ORDER.length + 1);
-  return alerts
-    .filter((alert) => alert.state === "firing")
-    .sort((a, b) => rank(a) - rank(b) || b.since - a.since);
+  return alerts.filter((alert) => alert.state === state).sort((a, b) => rank(a) - rank(b) || b.since - a.since);
 }

@@ -1,6 +1,7 @@
 // @ts-check
 /** What is looked at, as the query string keeps it: `?machine=web1&last=1h`. A link shows the same view. Pure functions. */
 
+import { readAlerts, writeAlerts } from "../alerts/alerts_choice.js";
 import { readCompare, writeCompare } from "../compare/compare_choice.js";
 import { readFleet, writeFleet } from "../fleet/fleet_choice.js";
 import { readTime, writeTime } from "../time/time_choice.js";
@@ -11,7 +12,8 @@ import { readTime, writeTime } from "../time/time_choice.js";
  * that the way back leads to what was left. `machine` is "" on other pages than "machine".
  * @typedef {{page: PageName, machine: string, time: import("../time/time_choice.js").TimeChoice,
  *   fleet: import("../fleet/fleet_choice.js").FleetChoice,
- *   compare: import("../compare/compare_choice.js").CompareChoice}} View
+ *   compare: import("../compare/compare_choice.js").CompareChoice,
+ *   alerts: import("../alerts/alerts_choice.js").AlertsChoice}} View
  */
 
 /**
@@ -32,6 +34,7 @@ export function parse(search, before, utc) {
     time: readTime(query, utc),
     fleet: page === "fleet" || !before ? readFleet(page === "fleet" ? query : nothing) : before.fleet,
     compare: page === "compare" || !before ? readCompare(page === "compare" ? query : nothing) : before.compare,
+    alerts: page === "alerts" || !before ? readAlerts(page === "alerts" ? query : nothing) : before.alerts,
   };
 }
 
@@ -46,6 +49,7 @@ export function format(view) {
   else if (view.page !== "fleet") query.set("view", view.page);
   if (view.page === "fleet") writeFleet(query, view.fleet);
   if (view.page === "compare") writeCompare(query, view.compare);
+  if (view.page === "alerts") writeAlerts(query, view.alerts);
   writeTime(query, view.time);
   const text = query.toString();
   return text ? `?${text}` : "./";

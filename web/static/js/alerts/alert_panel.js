@@ -1,0 +1,113 @@
+// @ts-check
+/** The chart of one alert with its numbers: asks for the history of the one series when it is first seen, then follows what comes live. */
+
+import { HistoryError } from "../chart/history.js";
+import { Timeline, keyOf } from "../chart/timeline.js";
+import { fetchFleetHistory } from "../compare/fleet_history.js";
+import { presentOf } from "../live/machine_clock.js";
+import { onPaletteChange } from "../page/palette.js";
+import { Range } from "../time/range.js";
+import { Steering } from "../time/steering.js";
+import { AlertChart } from "./alert_chart.js";
+
+/** @typedef {import("../live/contract.js").Alert} Alert */
+/** @typedef {import("../live/contract.js").Frame} Frame */
+/** @typedef {import("../chart/timeline.js").Row} Row */
+
+const RETRY_MS = 5000;
+const MOST_ROWS = 2000;
+const FEWEST_POINTS = 100;
+
+export class AlertPanel {
+  /**
+   * @param {import("../live/store.js").Store} store
+   * @param {Alert} alert
+   * @param {string} unit of the metric
+   * @param {import("../time/time_choice.js").TimeChoice} time
+   */
+  constructor(store, alert, unit, time) {
+    this.store = store;
+    this.alert = alert;
+    this.key = keyOf(alert.metric, alert.instance);
+    this.range = new Range(() => presentOf(store.machines.get(alert.machine), store.now()), time);
+    const steering = new Steering(this.range, () => this.draw());
+    this.chart = new AlertChart(alert, unit, { range: this.range, steering, events: () => [] });
+    this.chart.setSeries([{ key: this.key, label: alert.instance || alert.metric, colour: 0, down: false, stacked: false }]);
+    this.timeline = new Timeline(this.interval());
+    /** What came live since history was asked for. @type {Row[]} */
+    this.rows = [];
+    this.dirty = true;
+    this.loading = new AbortController();
+    this.retryTimer = 0;
+    this.stopPalette = onPaletteChange(() => this.chart.rebuild());
+    this.chart.say("loading", "Loading…");
+    void this.load();
+  }
+
+  interval() {
+    return this.store.machines.get(this.alert.machine)?.interval ?? 5;
+  }
+
+  /** Another time is looked at. @param {import("../time/time_choice.js").TimeChoice} time */
+  choose(time) {
+    this.range.choose(time);
+    this.reload();
+  }
+
+  reload() {
+    this.loading.abort();
+    clearTimeout(this.retryTimer);
+    this.loading = new AbortController();
+    void this.load();
+  }
+
+  async load() {
+    const { signal } = this.loading;
+    const { metric, instance, machine } = this.alert;
+    const [from, to] = this.range.span();
+    const points = Math.max(FEWEST_POINTS, this.chart.size().width);
+    try {
+      const history = await fetchFleetHistory({ metric, machines: [machine], instance, from, to, points }, signal);
+      const timeline = new Timeline(this.interval());
+      const own = history.series.filter((one) => one.instance === instance);
+      timeline.load([{ ...history, series: own, machine, tiers: [], gaps: [] }], this.range.live ? this.rows : []);
+      this.timeline = timeline;
+      this.chart.lost = /** @type {import("../live/contract.js").HistoryGap[]} */ (history.gaps);
+      this.chart.say(timeline.times.length ? "filled" : "empty", timeline.times.length ? "" : "Nothing was recorded in this time.");
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof HistoryError)) throw error;
+      this.chart.say("away", error.passing ? `${error.message} Trying again.` : error.message);
+      if (error.passing) this.retryTimer = setTimeout(() => this.reload(), RETRY_MS * (0.5 + Math.random()));
+    }
+    this.dirty = true;
+    this.draw();
+  }
+
+  /** @param {Frame} frame of the alert's machine */
+  take(frame) {
+    const layout = this.store.layouts.get(frame.layout);
+    const position = layout?.positions.get(this.alert.metric)?.find((at) => layout.series[at].instance === this.alert.instance);
+    if (position === undefined) return;
+    const row = { time: frame.time, values: /** @type {Row["values"]} */ ([[this.key, frame.values[position]]]) };
+    this.rows.push(row);
+    if (this.rows.length > MOST_ROWS) this.rows.splice(0, MOST_ROWS / 4);
+    if (!this.range.live) return;
+    this.timeline.add(row);
+    this.timeline.trim(this.range.span()[0]);
+    this.dirty = true;
+    if (this.chart.state === "empty") this.chart.say("filled", "");
+  }
+
+  draw() {
+    this.chart.draw(this.timeline);
+    this.dirty = false;
+  }
+
+  destroy() {
+    this.loading.abort();
+    clearTimeout(this.retryTimer);
+    this.stopPalette();
+    this.chart.destroy();
+  }
+}

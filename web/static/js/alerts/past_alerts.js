@@ -1,0 +1,165 @@
+// @ts-check
+/** The alerts of a time, newest first: asks for them page by page, until enough of those that are chosen are known. No DOM. */
+
+import { isChosen } from "./alerts_choice.js";
+import { FAMILY, pastAlert } from "./past_alert.js";
+
+/** @typedef {import("./alerts_choice.js").AlertsChoice} AlertsChoice */
+/** @typedef {import("./past_alert.js").PastAlert} PastAlert */
+/** @typedef {import("../live/contract.js").FleetEvent} FleetEvent */
+
+/** So many are shown at first, and more at each wish. */
+export const PAGE = 50;
+const ASKED = 200;
+/** A filter that lets few through is followed so far back at each wish, in pages. */
+const MOST_PAGES = 10;
+const RETRY_MS = 5000;
+/** The gateway's times are exact to it; the end of a range is excluded. */
+const MICROSECOND = 1e-6;
+
+/** What the gateway says instead. The message is fit to be shown. */
+class NoAlerts extends Error {
+  /**
+   * @param {string} message
+   * @param {boolean} passing whether asking again later can help
+   */
+  constructor(message, passing) {
+    super(message);
+    this.passing = passing;
+  }
+}
+
+export class PastAlerts {
+  /** @param {() => void} onChange */
+  constructor(onChange) {
+    this.onChange = onChange;
+    /** @type {Map<number, PastAlert>} */
+    this.known = new Map();
+    /** Newest first. @type {PastAlert[]} */
+    this.byTime = [];
+    /** @type {AlertsChoice} */
+    this.choice = { severity: "", machine: "", text: "" };
+    this.wanted = PAGE;
+    this.from = 0;
+    /** Up to where it has not been asked yet: earlier ones may exist. */
+    this.reached = 0;
+    /** Whether all of the time have been asked for. */
+    this.whole = false;
+    this.state = /** @type {"loading" | "known" | "away"} */ ("loading");
+    this.message = "";
+    this.asking = new AbortController();
+    this.retryTimer = 0;
+  }
+
+  /** Those that are chosen, of what is known. */
+  chosen() {
+    return this.byTime.filter((one) => isChosen(this.choice, one) && one.time >= this.from);
+  }
+
+  /**
+   * Begin anew with another time or another machine.
+   * @param {AlertsChoice} choice
+   * @param {[from: number, to: number]} span seconds since 1970
+   */
+  begin(choice, [from, to]) {
+    this.choice = choice;
+    this.known.clear();
+    this.byTime = [];
+    this.wanted = PAGE;
+    this.from = from;
+    this.reached = to;
+    this.whole = false;
+    void this.follow();
+  }
+
+  /** Another text or severity: what is known is looked through first. @param {AlertsChoice} choice */
+  choose(choice) {
+    this.choice = choice;
+    this.wanted = PAGE;
+    void this.follow();
+  }
+
+  more() {
+    this.wanted += PAGE;
+    void this.follow();
+  }
+
+  /** What came live. @param {FleetEvent[]} events */
+  add(events) {
+    const fresh = events.filter((event) => event.kind.startsWith(FAMILY) && !this.known.has(event.id));
+    for (const event of fresh) this.known.set(event.id, pastAlert(event));
+    if (fresh.length) this.sort();
+    return fresh.length;
+  }
+
+  sort() {
+    this.byTime = [...this.known.values()].sort((a, b) => b.time - a.time || b.id - a.id);
+  }
+
+  /** Ask until as many as wanted are known, or there are no more, or it takes too long. */
+  async follow() {
+    this.asking.abort();
+    clearTimeout(this.retryTimer);
+    this.asking = new AbortController();
+    const { signal } = this.asking;
+    this.tell("loading", "");
+    try {
+      for (let page = 0; page < MOST_PAGES && !this.whole && this.chosen().length < this.wanted; page += 1) {
+        this.take(await ask(this.choice.machine, this.from, this.reached, signal));
+        this.onChange();
+      }
+      this.tell("known", "");
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof NoAlerts)) throw error;
+      this.tell("away", error.message);
+      if (error.passing) this.retryTimer = setTimeout(() => void this.follow(), RETRY_MS * (0.5 + Math.random()));
+    }
+  }
+
+  /** @param {FleetEvent[]} events newest first, all that there are before `reached` or as many as were asked for */
+  take(events) {
+    const added = this.add(events);
+    this.whole = events.length < ASKED;
+    const oldest = events.at(-1)?.time ?? this.from;
+    // Others may have happened at the same moment; where all were of that one, it is passed.
+    this.reached = added ? oldest + MICROSECOND : oldest;
+  }
+
+  /**
+   * @param {"loading" | "known" | "away"} state
+   * @param {string} message
+   */
+  tell(state, message) {
+    this.state = state;
+    this.message = message;
+    this.onChange();
+  }
+
+  destroy() {
+    this.asking.abort();
+    clearTimeout(this.retryTimer);
+  }
+}
+
+/**
+ * @param {string} machine "" is any
+ * @param {number} from seconds since 1970
+ * @param {number} to seconds since 1970, itself excluded
+ * @param {AbortSignal} signal
+ * @returns {Promise<FleetEvent[]>} rejects with NoAlerts, or AbortError
+ */
+async function ask(machine, from, to, signal) {
+  const query = new URLSearchParams({ kind: "alert", from: from.toFixed(6), to: to.toFixed(6), limit: String(ASKED) });
+  if (machine) query.set("machine", machine);
+  let response;
+  try {
+    response = await fetch(`api/events?${query}`, { signal });
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new NoAlerts("Past alerts cannot be reached. Trying again.", true);
+  }
+  if (response.ok) return (await response.json()).events;
+  const passing = response.status >= 500;
+  throw new NoAlerts(passing ? "Past alerts are away: the database does not answer. Trying again." : `Past alerts were refused (${response.status}).`, passing);
+}
