@@ -70,7 +70,7 @@ export class AlertPanel {
       const history = await fetchFleetHistory({ metric, machines: [machine], instance, from, to, points }, signal);
       const timeline = new Timeline(this.interval());
       const own = history.series.filter((one) => one.instance === instance);
-      timeline.load([{ ...history, series: own, machine, tiers: [], gaps: [] }], this.range.live ? this.rows : []);
+      timeline.load([{ ...history, series: own }], this.range.live ? this.rows : []);
       this.timeline = timeline;
       this.chart.lost = /** @type {import("../live/contract.js").HistoryGap[]} */ (history.gaps);
       this.chart.say(timeline.times.length ? "filled" : "empty", timeline.times.length ? "" : "Nothing was recorded in this time.");

@@ -1,7 +1,10 @@
 // @ts-check
 /** The numbers of one chart over time: history and what came live after it, joined, with its gaps kept. No DOM. */
 
-/** @typedef {import("../live/contract.js").History} History */
+/**
+ * What a timeline needs of an answer of history.
+ * @typedef {Pick<import("../live/contract.js").History, "metric" | "step_seconds" | "times" | "to" | "series">} Readings
+ */
 /** @typedef {{min: (number | null)[], mean: (number | null)[], max: (number | null)[]}} Column */
 /** @typedef {{time: number, values: [key: string, value: number | null][]}} Row */
 
@@ -39,7 +42,7 @@ export class Timeline {
 
   /**
    * Begin anew with what history says, then the rows that are newer.
-   * @param {History[]} histories one per metric, all of the same range and step
+   * @param {Readings[]} histories one per metric, all of the same range and step
    * @param {Row[]} live ascending
    */
   load(histories, live) {
@@ -168,7 +171,7 @@ export class Timeline {
 
 /**
  * The series of one history, each laid out over the rows of the chart.
- * @param {History} history
+ * @param {Readings} history
  * @param {Map<number, number>} rowOf
  * @param {number} rows
  * @returns {[string, Column][]}
