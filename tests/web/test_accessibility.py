@@ -44,6 +44,17 @@ def test_a_machine_can_be_used_by_everybody(open_page: Open, size: tuple[int, in
     assert violations(page) == []
 
 
+@pytest.mark.parametrize("menu", ["settings", "time-custom"])
+def test_the_menus_can_be_used_by_everybody(open_page: Open, menu: str) -> None:
+    page = open_page(MACHINE_PAGE, PHONE, "dark")
+    page.locator(f"#{menu} summary").click()
+    expect(page.locator(f"#{menu} .menu-box")).to_be_visible()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    expect(page.locator(f"#{menu} .menu-box")).to_be_hidden()
+    expect(page.locator(f"#{menu} summary")).to_be_focused()
+
+
 def test_a_button_without_a_name_is_found(open_page: Open) -> None:
     page = open_page("/")
     page.evaluate("document.querySelector('main').append(document.createElement('button'))")

@@ -45,10 +45,10 @@ function alertsChanged() {
   heedPage();
 }
 
-/** The strip of alerts, but where the whole page is about them. */
+/** The strip of alerts where machines are looked at; elsewhere their number is enough, which stands on top. */
 function drawAlerts() {
   const view = here();
-  show(byId("alerts-strip"), view.page !== "alerts");
+  show(byId("alerts-strip"), view.page === "fleet" || view.page === "machine");
   alerts.draw(view.page === "machine" ? view.machine : null, store.now());
   drawNavigation(view, alerts.firing);
 }
