@@ -14,7 +14,7 @@ const MOST_TOP = 50;
 /** @typedef {typeof SHAPES[number]} Shape */
 /**
  * All machines that are named and all that have every one of `tags`; with neither, all there are. `instance` "" is each of
- * them. `top` is how many lines are drawn, those with the largest values in the range.
+ * them. `top` is how many lines are drawn, those with the greatest mean in the range.
  * @typedef {{metric: string, instance: string, machines: string[], tags: string[], shape: Shape, top: number}} CompareChoice
  */
 
