@@ -25,7 +25,6 @@ from tests.web.browsing import (
 from tests.web.scripted import HOSTILE
 from tests.web.small_fleet import SmallFleet, small_fleet
 from tests.web.test_accessibility import violations
-from tests.web.test_dashboard import screenshot_directory
 from tests.whole_system import WholeSystem, eventually
 
 pytestmark = pytest.mark.browser
@@ -306,14 +305,9 @@ def test_nothing_scrolls_sideways_at_360_pixels(open_page: Open) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_the_page_can_be_used_by_everybody_and_is_pictured(
-    open_page: Open, size: tuple[int, int], scheme: Scheme
-) -> None:
+def test_the_page_can_be_used_by_everybody(open_page: Open, size: tuple[int, int], scheme: Scheme) -> None:
     page = open_page(PAGE, size, scheme)
     expect(cards(page)).to_have_count(2)
     page.wait_for_function(COUNT_PIXELS_ABOVE_0, arg=["alert", "series-1", 0.5])
     expect(page.locator("#alerts-rules tr").first).to_be_visible()
-    directory, _ = screenshot_directory()
-    directory.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=directory / f"alerts{'-phone' if size == PHONE else ''}-{scheme}.png")
     assert violations(page) == []

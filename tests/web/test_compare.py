@@ -24,7 +24,6 @@ from tests.web.browsing import (
 )
 from tests.web.small_fleet import QUEUE, SmallFleet, small_fleet
 from tests.web.test_accessibility import violations
-from tests.web.test_dashboard import screenshot_directory
 from tests.whole_system import WholeSystem
 
 pytestmark = pytest.mark.browser
@@ -312,15 +311,9 @@ def test_nothing_scrolls_sideways_at_360_pixels(open_page: Open, shape: str) -> 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_the_page_can_be_used_by_everybody_and_is_pictured(
-    open_page: Open, size: tuple[int, int], scheme: Scheme
-) -> None:
+def test_the_page_can_be_used_by_everybody(open_page: Open, size: tuple[int, int], scheme: Scheme) -> None:
     page = open_page(f"{PAGE}&tag=prod", size, scheme)
     expect(rows(page)).to_have_count(2)
-    directory, _ = screenshot_directory()
-    directory.mkdir(parents=True, exist_ok=True)
-    suffix = f"{'-phone' if size == PHONE else ''}-{scheme}"
-    page.screenshot(path=directory / f"compare{suffix}.png")
     for menu in ("#compare-metric", "#compare-machines"):
         page.locator(f"{menu} summary").click()
         expect(page.locator(f"{menu} .found li").first).to_be_visible()
@@ -329,4 +322,3 @@ def test_the_page_can_be_used_by_everybody_and_is_pictured(
     page.locator("#compare-shape").get_by_role("link", name="Heat map").click()
     page.wait_for_function(COUNT_PIXELS_ABOVE_0, arg=["compare", "heat", 0.5])
     assert violations(page) == []
-    page.screenshot(path=directory / f"compare-heat{suffix}.png")

@@ -60,7 +60,7 @@ def open_scripted(browser: Browser, address: str, machines: list[Machine]) -> tu
         head = {"type": "snapshot", "time": time.time(), "live": True, "metrics": ["cpu.percent"]}
         socket.send(json.dumps(head | {"layouts": layouts, "machines": machines}))
 
-    page.route_web_socket("**/ws", say)
+    page.route_web_socket("**/ws*", say)
     page.route("**/api/history?*", respond)
     page.goto(address)
     return page, asked
@@ -124,7 +124,7 @@ def test_a_machine_that_joins_is_compared_too(browser: Browser, dashboard_system
         head = {"type": "snapshot", "time": time.time(), "live": True, "layouts": {"aa": [SERIES]}}
         socket.send(json.dumps(head | {"machines": [machine(1)]}))
 
-    page.route_web_socket("**/ws", say)
+    page.route_web_socket("**/ws*", say)
     page.route("**/api/history?*", answer)
     page.goto(f"{dashboard_system.url}/?view=compare")
     expect(page.locator("#compare-list tr")).to_have_count(1)
