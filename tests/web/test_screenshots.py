@@ -21,8 +21,8 @@ HOURS = 6.0 if GIVEN else 0.3
 
 # Each with what tells that it is drawn.
 PAGES = {
-    "fleet": ("/", '[data-machine="atlas"] canvas'),
-    "tiles": ("/?as=tiles&group=rack", '[data-machine="atlas"] canvas'),
+    "fleet": ("/", '[data-machine="atlas"] .cell-cpu b'),
+    "tiles": ("/?as=tiles&group=rack", '[data-machine="atlas"] .cell-cpu b'),
     "machine": ("/?machine=dione&last=1h", "[data-chart=cpu] canvas"),
     "compare": ("/?view=compare&metric=cpu.percent&last=1h", "#compare canvas"),
     "heat": ("/?view=compare&metric=memory.percent&as=heat&last=1h", "#compare canvas"),
