@@ -41,13 +41,21 @@ def fleet(browser: Browser, server_directory: Path) -> Iterator[WholeSystem]:
     ):
         for one in FLEET:
             eventually(f"{one.name} has told its past", partial(_is_live, running, one.name))
-        eventually("something fires", lambda: bool(running.get("/api/alerts")["alerts"]))
+        if GIVEN:
+            eventually("the one that says no more is silent", lambda: "silent" in _states(running))
+            eventually(
+                "something fires", lambda: "firing" in [one["state"] for one in running.get("/api/alerts")["alerts"]]
+            )
         yield running
 
 
 def _is_live(system: WholeSystem, name: str) -> bool:
     machines = {one["machine"]: one["time"] for one in system.get("/api/machines")["machines"]}
     return bool(machines.get(name))
+
+
+def _states(system: WholeSystem) -> list[str]:
+    return [one["state"] for one in system.get("/api/machines")["machines"]]
 
 
 @pytest.mark.parametrize("name", PAGES)
