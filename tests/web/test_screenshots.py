@@ -42,7 +42,7 @@ def fleet(browser: Browser, server_directory: Path) -> Iterator[WholeSystem]:
         for one in FLEET:
             eventually(f"{one.name} has told its past", partial(_is_live, running, one.name))
         if GIVEN:
-            eventually("the one that says no more is silent", lambda: "silent" in _states(running))
+            eventually("the one that says no more is silent", lambda: "silent" in _states(running, "machines"))
             eventually(
                 "something fires", lambda: "firing" in [one["state"] for one in running.get("/api/alerts")["alerts"]]
             )
@@ -54,8 +54,8 @@ def _is_live(system: WholeSystem, name: str) -> bool:
     return bool(machines.get(name))
 
 
-def _states(system: WholeSystem) -> list[str]:
-    return [one["state"] for one in system.get("/api/machines")["machines"]]
+def _states(system: WholeSystem, what: str) -> list[str]:
+    return [one["state"] for one in system.get(f"/api/{what}")[what]]
 
 
 @pytest.mark.parametrize("name", PAGES)
