@@ -1,7 +1,7 @@
 /** compare/: which machines are meant, how they are asked for, one time line of all, and who is ranked where. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { familiesFound, familyTitle } from "../../web/static/js/compare/catalogue.js";
+import { familiesFound, familyTitle, isMetricName } from "../../web/static/js/compare/catalogue.js";
 import { chosenMachines, instancesOf, seriesCount, strangers, tagCounts } from "../../web/static/js/compare/chosen.js";
 import { batches, sharedPoints } from "../../web/static/js/compare/fleet_history.js";
 import { FleetTimeline, fleetKey, keyParts } from "../../web/static/js/compare/fleet_timeline.js";
@@ -175,5 +175,6 @@ test("metrics are found by every word of a search, in name, unit or help, by fam
   assert.deepEqual(found("BYTES rec"), [["network", ["network.received"]]]);
   assert.deepEqual(found("network sent"), [["network", ["network.sent"]]]);
   assert.deepEqual(found("nothing"), []);
+  assert.deepEqual(["cpu.percent", "shop.orders_p95", "cpu", "<img>.x", "a.b.c", ""].filter(isMetricName), ["cpu.percent", "shop.orders_p95"]);
   assert.deepEqual([familyTitle("cpu"), familyTitle("sensor_fan")], ["CPU", "Sensor fan"]);
 });

@@ -279,9 +279,11 @@ def test_an_unknown_metric_an_unknown_machine_and_a_tag_that_nobody_has_are_said
 ) -> None:
     page = open_page("/?view=compare&metric=%3Cimg%20src%3Dx%3E.odd")
     expect(page.locator("#compare-unknown")).to_contain_text("No machine has a metric called <img src=x>.odd")
+    expect(page.locator("#link-text")).to_have_text("live")
     assert page.locator("#content img").count() == 0
     page = open_page(f"{PAGE}&with=gone&with=web1")
     expect(page.locator("#compare-notes")).to_have_text("No machine is called gone.")
+    expect(rows(page)).to_have_count(1)
     assert names(page) == ["web1"]
     page = open_page(f"{PAGE}&tag=nobody")
     expect(page.locator("[data-chart=compare] .chart-message")).to_have_text("No machine has this tag.")

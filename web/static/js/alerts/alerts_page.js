@@ -1,7 +1,7 @@
 // @ts-check
 /** The page of alerts: what fires and what may soon, each with its chart; what happened in the time shown; and the rules. */
 
-import { refreshCatalogue } from "../compare/catalogue.js";
+import { isMetricName, refreshCatalogue } from "../compare/catalogue.js";
 import { byId, setText, show } from "../page/dom.js";
 import { onUnitsChange } from "../page/preferences.js";
 import { Page } from "../page/page.js";
@@ -75,7 +75,7 @@ export class AlertsPage extends Page {
 
   /** @override */
   alertsChanged() {
-    const metrics = [...this.alerts.firing, ...this.alerts.pending].map((one) => one.metric).filter((name) => name !== "");
+    const metrics = [...this.alerts.firing, ...this.alerts.pending].map((one) => one.metric).filter(isMetricName);
     this.subscription = { machines: null, metrics: [...new Set(metrics)].sort().slice(0, MOST_METRICS) };
     this.drawNow();
     // What fires has changed, and with it how many each rule has.

@@ -7,6 +7,8 @@
  */
 
 const FRESH_MS = 60_000;
+/** As in metric.py. */
+const METRIC_NAME = /^[a-z][a-z0-9_]{0,31}\.[a-z][a-z0-9_]{0,63}$/;
 
 /** @type {Map<string, Metric>} */
 let known = new Map();
@@ -39,6 +41,14 @@ async function ask() {
   const metrics = (await response.json()).metrics;
   known = new Map(metrics.map((one) => [one.metric, one]));
   askedAt = Date.now();
+}
+
+/**
+ * Whether a metric can be called so. The address may name anything, and nothing else can be followed live.
+ * @param {string} name
+ */
+export function isMetricName(name) {
+  return METRIC_NAME.test(name);
 }
 
 /**

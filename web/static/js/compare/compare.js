@@ -4,7 +4,7 @@
 import { byId, element, setText, show } from "../page/dom.js";
 import { Page } from "../page/page.js";
 import { Range, sameTime } from "../time/range.js";
-import { catalogue, refreshCatalogue } from "./catalogue.js";
+import { catalogue, isMetricName, refreshCatalogue } from "./catalogue.js";
 import { chosenMachines, instancesOf, strangers } from "./chosen.js";
 import { Comparison } from "./comparison.js";
 import { Controls } from "./controls.js";
@@ -53,7 +53,7 @@ export class ComparePage extends Page {
   makeComparison() {
     const { metric, instance } = this.choice;
     this.title = `${metric} · Compare`;
-    this.subscription = { machines: null, metrics: [metric] };
+    this.subscription = { machines: null, metrics: isMetricName(metric) ? [metric] : [] };
     return new Comparison(this.store, this.range, metric, instance, () => this.drawSoon());
   }
 
@@ -97,7 +97,9 @@ export class ComparePage extends Page {
   /** Whether layouts tell of this metric: right after another choice they may still be those of the last one. */
   get speaks() {
     const { loaded, metrics, link } = this.store;
-    return loaded && (metrics === null || metrics.includes(this.choice.metric) || link.state !== "open");
+    const { metric } = this.choice;
+    if (metrics === null || metrics.includes(metric) || !isMetricName(metric)) return loaded;
+    return loaded && link.state !== "open";
   }
 
   /** What is chosen, in the bar above the chart. */
