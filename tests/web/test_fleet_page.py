@@ -9,9 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.web.browsing import DESKTOP, NARROWEST, PHONE, Scheme
+from tests.web.browsing import DESKTOP, NARROWEST, PATIENCE_MS, PHONE, Scheme
 from tests.web.scripted import HOSTILE
-from tests.web.scripted_fleet import METRICS, Script, alert, entry, fleet_page, rule, sample, shown
+from tests.web.scripted_fleet import METRICS, Message, Script, alert, entry, fleet_page, rule, sample, shown
 from tests.web.test_accessibility import violations
 from tests.whole_system import WholeSystem, eventually
 
@@ -77,7 +77,8 @@ def test_meters_are_coloured_by_their_rules_and_marked_where_these_begin(
         rule("system.load1", 6, "critical"),
     ]
     machines = [entry("db-1", cpu=50, data=85, load=7), entry("web-1", cpu=51, data=85, load=2)]
-    with fleet_page(browser, dashboard_system.url, Script(machines, rules=rules)) as page:
+    script = Script(machines, rules=rules)
+    with fleet_page(browser, dashboard_system.url, script) as page:
 
         def meter(name: str, column: str) -> tuple[str | None, list[str]]:
             found = row(page, name).locator(f".cell-{column} .meter")
@@ -91,6 +92,11 @@ def test_meters_are_coloured_by_their_rules_and_marked_where_these_begin(
         assert meter("web-1", "memory") == ("ok", [])
         # Six of load are more than four processors hold: there is no place for a mark.
         assert meter("db-1", "load") == ("critical", [])
+        script.rules = [rule("cpu.percent", 95)]
+        about: Message = {"severity": "info", "machine": None, "message": "", "fields": {}}
+        script.say({"type": "event", "event": {"id": 1, "time": time.time(), "kind": "rules.changed", **about}})
+        expect(row(page, "web-1").locator(".cell-cpu .meter")).to_have_attribute("data-level", "ok")
+        assert meter("db-1", "cpu") == ("ok", ["95%"])
 
 
 def test_without_alertd_meters_are_coloured_as_usual(browser: Browser, dashboard_system: WholeSystem) -> None:
@@ -218,16 +224,67 @@ def test_rows_keep_their_places_while_someone_points_at_them(browser: Browser, d
     with fleet_page(browser, f"{dashboard_system.url}/?sort=cpu&order=down", script) as page:
         expect_shown(page, "web1", "web10", "web2", "db1", "new")
         row(page, "web10").hover()
+        place = row(page, "web10").bounding_box()
         script.say(sample("web2", cpu=95))
         expect(row(page, "web2").locator(".cell-cpu b")).to_have_text("95.0%")
-        expect(page.locator("#fleet-held")).to_be_visible()
+        expect(page.locator("#fleet-held")).to_be_visible(timeout=PATIENCE_MS)
         assert shown(page) == ["web1", "web10", "web2", "db1", "new"]
+        assert row(page, "web10").bounding_box() == place, "not even by what says so"
         # A new one comes all the same, and one that is forgotten goes.
         script.say({"type": "machine", **entry("fresh", cpu=60)}, {"type": "forgotten", "machines": ["new"]})
         expect_shown(page, "web1", "fresh", "web10", "web2", "db1")
         page.mouse.move(5, 5)
         expect_shown(page, "web2", "web1", "fresh", "web10", "db1")
         expect(page.locator("#fleet-held")).to_be_hidden()
+        # The keyboard is there as much as a mouse.
+        row(page, "web2").get_by_role("link").focus()
+        script.say(sample("web1", cpu=99))
+        expect(page.locator("#fleet-held")).to_be_visible(timeout=PATIENCE_MS)
+        assert shown(page)[0] == "web2"
+        page.locator("#fleet-search").focus()
+        expect_shown(page, "web1", "web2", "fresh", "web10", "db1")
+
+
+def test_a_mouse_that_was_left_there_holds_nothing(browser: Browser, dashboard_system: WholeSystem) -> None:
+    script = some()
+    with fleet_page(browser, f"{dashboard_system.url}/?sort=cpu&order=down", script) as page:
+        row(page, "web10").hover()
+        script.say(sample("web2", cpu=95))
+        expect(page.locator("#fleet-held")).to_be_visible(timeout=PATIENCE_MS)
+        page.evaluate("() => { const now = performance.now.bind(performance); performance.now = () => now() + 61000; }")
+        expect_shown(page, "web2", "web1", "web10", "db1", "new")
+
+
+def test_elements_are_put_in_order_and_those_in_place_are_not_touched(
+    browser: Browser, dashboard_system: WholeSystem
+) -> None:
+    """Moving few matters: what is moved loses the focus, and is laid out again."""
+    moved = """async ([before, after]) => {
+        const { place } = await import("/static/js/page/place.js");
+        const known = new Map([...before, ...after].map((name) => [name, document.createElement("i")]));
+        const list = document.createElement("div");
+        list.append(...before.map((name) => known.get(name)));
+        let touched = 0;
+        const insert = list.insertBefore.bind(list);
+        list.insertBefore = (...both) => { touched += 1; return insert(...both); };
+        place(list, after.map((name) => known.get(name)));
+        const found = [...list.children].map((one) => [...known].find(([, element]) => element === one)[0]);
+        return [found.join(""), touched];
+    }"""
+    with fleet_page(browser, dashboard_system.url, some()) as page:
+        for before, after, moves in (
+            ("abcd", "abcd", 0),
+            ("abcd", "bcda", 1),
+            ("abcd", "dabc", 1),
+            ("abcd", "abxcd", 1),
+            ("abcd", "bd", 0),
+            ("abcd", "dcba", 3),
+            ("", "ab", 2),
+            ("abcdef", "bdfxace", 4),
+        ):
+            found, touched = page.evaluate(moved, [list(before), list(after)])
+            assert found == after
+            assert touched <= moves
 
 
 def test_rows_are_sorted_again_only_now_and_then(browser: Browser, dashboard_system: WholeSystem) -> None:
@@ -299,6 +356,11 @@ def test_it_asks_only_for_what_it_shows(browser: Browser, dashboard_system: Whol
         (address,) = script.opened
         assert parse_qs(urlsplit(address).query) == {"metrics": [",".join(METRICS)]}
         assert script.sent == []
+        row(page, "web1").get_by_role("link").click()
+        expect(page.locator("h1#machine-name")).to_have_text("web1")
+        page.go_back()
+        expect(row(page, "web1").locator(".cell-cpu b")).to_have_text("70.0%")
+        assert [message["metrics"] for message in script.sent] == [None, METRICS]
 
 
 def many(number: int) -> Script:
@@ -343,15 +405,23 @@ def test_rows_in_view_have_their_sparklines_from_one_question_a_metric(
 
 
 @pytest.mark.parametrize("path", ["/", "/?as=tiles&group=rack", "/?q=nothing"])
-@pytest.mark.parametrize("size", [NARROWEST, (700, 800), (1230, 800), DESKTOP], ids=lambda size: str(size[0]))
+@pytest.mark.parametrize(
+    "size", [NARROWEST, (700, 800), (1220, 800), (1240, 800), DESKTOP], ids=lambda size: str(size[0])
+)
 def test_nothing_scrolls_sideways(
     browser: Browser, dashboard_system: WholeSystem, path: str, size: tuple[int, int]
 ) -> None:
     script = some()
+    script.machines += [entry(f"many{at}", tags=[f"quite-a-long-tag-{at}"]) for at in range(12)]
     script.machines += [entry("x" * 128, tags=["y" * 64, "z" * 64, "rack:" + "w" * 59], received=1e15, uptime=1e9)]
     with fleet_page(browser, dashboard_system.url + path, script, size) as page:
         expect(page.locator("#fleet-bar")).to_be_visible()
+        if "nothing" not in path:
+            expect(page.locator(".cell-cpu b").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+        # What does not fit into a row would be cut off in silence.
+        cut = "rows => rows.filter(row => row.scrollWidth > row.clientWidth).length"
+        assert page.locator(".fleet-row[data-machine], #fleet-head").evaluate_all(cut) == 0
 
 
 def test_tiles_show_the_same_as_rows(browser: Browser, dashboard_system: WholeSystem) -> None:

@@ -33,7 +33,7 @@ const METRICS = [
 /** Rows are put in order again this often at most: numbers change all the time, and eyes must be able to follow. */
 const ARRANGE_MS = 4000;
 /** Here rows do not fit, so there are tiles. */
-const NARROW = matchMedia("(max-width: 1219px)");
+const NARROW = matchMedia("(max-width: 1239px)");
 
 export class FleetPage extends Page {
   /** @override */
