@@ -55,6 +55,11 @@ async def test_what_a_kept_module_imports_is_kept_too(gateway: RunningGateway) -
         waiting += imported - seen
         seen |= imported
     assert len(seen) > 20
+    # The page names all of them, so that browsers ask for them at once and not for one after the other.
+    async with gateway.session.get(gateway.server.make_url("/")) as response:
+        named = re.findall(r'<link rel="modulepreload" href="([^"]+)"', await response.text())
+    assert {URL(f"/{path}") for path in named} == seen - {start}
+    assert len(named) == len(set(named))
 
 
 @pytest.mark.parametrize("path", ["/", SCRIPT, "/static/vendor/uplot-uPlot.esm.js"])

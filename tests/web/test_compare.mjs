@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { familiesFound, familyTitle, isMetricName } from "../../web/static/js/compare/catalogue.js";
 import { chosenMachines, instancesOf, seriesCount, strangers, tagCounts } from "../../web/static/js/compare/chosen.js";
-import { batches, sharedPoints } from "../../web/static/js/compare/fleet_history.js";
+import { batches, sharedPoints } from "../../web/static/js/compare/questions.js";
 import { FleetTimeline, fleetKey, keyParts } from "../../web/static/js/compare/fleet_timeline.js";
 import { Colours, standings } from "../../web/static/js/compare/ranking.js";
 import { fitted } from "../../web/static/js/compare/row_names.js";

@@ -32,13 +32,13 @@ const HISTORY = {
 test("each machine's traces are filled by one question a metric, traffic without the loopback interface", async () => {
   const asked = [];
   const [a, b] = [machine("a"), machine("b")];
-  const ask = async (metric, names, from, to) => {
-    asked.push([metric, names, from, to]);
-    return HISTORY[metric] ?? null;
+  const ask = async (question) => {
+    asked.push(question);
+    return HISTORY[question.metric] ?? null;
   };
   assert.equal(await fillTraces(batchesOf([a, b], NOW)[0], new AbortController().signal, ask), true);
   assert.equal(asked.length, 5);
-  for (const [, names, from, to] of asked) assert.deepEqual([names, from, to], [["a", "b"], 9400, NOW]);
+  for (const { machines, from, to } of asked) assert.deepEqual([machines, from, to], [["a", "b"], 9400, NOW]);
   assert.deepEqual([a.cpuTrace, a.memoryTrace, a.trafficTrace, a.loadTrace].map(valuesOf), [[1, 3], [50, 51, 52], [111, 202], []]);
   assert.equal(a.cpuTrace.time(1), 9425);
   assert.deepEqual([b.cpuTrace, b.memoryTrace].map(valuesOf), [[7, 8, 9], []]);

@@ -16,12 +16,15 @@ from aiohttp import hdrs, web
 
 from sysmonstm.gatewayd import web_files
 from sysmonstm.gatewayd.compression import takes_gzip
+from sysmonstm.gatewayd.modules import needed
 from sysmonstm.gatewayd.web_files import WebFile, WebFiles, web_file
 from sysmonstm.resources import in_source_tree, resource
 
 ASKED_AGAIN = "no-cache"
 KEPT = "public, max-age=31536000, immutable"
 PAGE = "index.html"
+# The module that the page starts with.
+ENTRY = "js/main.js"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ class Pages:
 
     def _read(self) -> Site:
         files = web_files.read(self._static)
-        page = self._environment.get_template(PAGE).render(static=f"static/{files.digest}")
+        modules = needed(files.files, ENTRY)
+        page = self._environment.get_template(PAGE).render(static=f"static/{files.digest}", modules=modules)
         return Site(web_file(PAGE, page.encode()), files)
 
 

@@ -3,7 +3,7 @@
 
 import { HistoryError } from "../chart/history.js";
 import { Timeline, keyOf } from "../chart/timeline.js";
-import { fetchFleetHistory } from "../compare/fleet_history.js";
+import { fetchFleetHistory } from "../chart/fleet_history.js";
 import { presentOf } from "../live/machine_clock.js";
 import { onPaletteChange } from "../page/palette.js";
 import { Range } from "../time/range.js";

@@ -38,7 +38,8 @@ export async function fetchHistory(machine, metric, from, to, signal, points) {
   try {
     signal.throwIfAborted();
     const query = new URLSearchParams({ metric, from: from.toFixed(3), to: to.toFixed(3), points: String(points) });
-    return await ask(`api/machines/${encodeURIComponent(machine)}/history?${query}`, signal);
+    const none = new HistoryError("There is no history yet.", true);
+    return await ask(`api/machines/${encodeURIComponent(machine)}/history?${query}`, signal, none);
   } finally {
     const next = waiting.shift();
     if (next) next();
@@ -49,9 +50,10 @@ export async function fetchHistory(machine, metric, from, to, signal, points) {
 /**
  * @param {string} address
  * @param {AbortSignal} signal
- * @returns {Promise<History>}
+ * @param {HistoryError} none what to reject with where there is nothing of that name
+ * @returns {Promise<any>} what is answered; rejects with HistoryError, or AbortError
  */
-async function ask(address, signal) {
+export async function ask(address, signal, none) {
   let response;
   try {
     response = await fetch(address, { signal });
@@ -60,7 +62,7 @@ async function ask(address, signal) {
     throw new HistoryError("History cannot be reached.", true);
   }
   if (response.ok) return response.json();
+  if (response.status === 404) throw none;
   if (response.status === 503) throw new HistoryError("History is away: the database does not answer.", true);
-  if (response.status === 404) throw new HistoryError("There is no history yet.", true);
   throw new HistoryError(`History was refused (${response.status}).`, response.status >= 500);
 }

@@ -4,9 +4,10 @@
  * live. It draws nothing.
  */
 
+import { UnknownMetric, fetchFleetHistory } from "../chart/fleet_history.js";
 import { HistoryError } from "../chart/history.js";
 import { seriesCount } from "./chosen.js";
-import { UnknownMetric, batches, fetchFleetHistory, sharedPoints } from "./fleet_history.js";
+import { batches, sharedPoints } from "./questions.js";
 import { FleetTimeline, fleetKey } from "./fleet_timeline.js";
 
 /** @typedef {import("../live/store.js").Store} Store */

@@ -4,7 +4,7 @@
 import { Timeline } from "../chart/timeline.js";
 
 /** @typedef {import("../chart/timeline.js").Column} Column */
-/** @typedef {import("./fleet_history.js").FleetHistory} FleetHistory */
+/** @typedef {import("../live/contract.js").FleetHistory} FleetHistory */
 
 /** Above so many steps without any sample, empty buckets are not made: one gap says the same. */
 const MOST_EMPTY = 1000;

@@ -1,7 +1,8 @@
 // @ts-check
 /** Has the traces of machines in view filled from history: once, and again when something was missed. */
 
-import { fetchFleetHistory } from "../live/fleet_history.js";
+import { fetchFleetHistory } from "../chart/fleet_history.js";
+import { HistoryError } from "../chart/history.js";
 import { batchesOf, fillTraces } from "../live/traces.js";
 
 /** @typedef {import("../live/machine_state.js").Machine} Machine */
@@ -48,7 +49,7 @@ export class Prefill {
     try {
       for (const batch of batchesOf(machines, this.store.now())) {
         const wanted = batch.machines.map((machine) => this.wanted(machine));
-        if (!(await fillTraces(batch, signal, fetchFleetHistory))) continue;
+        if (!(await fillTraces(batch, signal, answered))) continue;
         batch.machines.forEach((machine, at) => this.filled.set(machine, wanted[at]));
         this.onFilled(batch.machines);
       }
@@ -77,5 +78,18 @@ export class Prefill {
   destroy() {
     clearTimeout(this.timer);
     this.leaving.abort();
+  }
+}
+
+/**
+ * What history says, or null: traces then grow from what comes live.
+ * @type {import("../live/traces.js").Ask}
+ */
+async function answered(question, signal) {
+  try {
+    return await fetchFleetHistory(question, signal);
+  } catch (error) {
+    if (!(error instanceof HistoryError)) throw error;
+    return null;
   }
 }

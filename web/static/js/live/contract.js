@@ -25,7 +25,7 @@
  *   series: HistorySeries[]}} History
  * @typedef {{metric: string, unit: string, kind: string, from: number, to: number, step_seconds: number,
  *   times: number[], series: (HistorySeries & {machine: string})[], gaps: (HistoryGap & {machine: string})[],
- *   unknown: string[]}} FleetHistory
+ *   unknown: string[], left_out?: {machine: string, unit: string}[]}} FleetHistory
  *
  * @typedef {{type: "snapshot", time: number, live: boolean, reason?: string, layouts: Record<string, Series[]>,
  *   machines: MachineEntry[], metrics?: string[] | null}} SnapshotMessage

@@ -1,16 +1,16 @@
 // @ts-check
 /** Fills the short traces of machines from history, so that sparklines are there when the page opens. */
 
-import { MOST_MACHINES } from "./fleet_history.js";
+import { MOST_MACHINES } from "../chart/fleet_history.js";
 import { clockOff, presentOf } from "./machine_clock.js";
 import { TRACE_SAMPLES } from "./ring.js";
 
 /** @typedef {import("./contract.js").FleetHistory} FleetHistory */
 /** @typedef {import("./machine_state.js").Machine} Machine */
 /**
- * What answers, like fetchFleetHistory.
- * @typedef {(metric: string, machines: string[], from: number, to: number, signal: AbortSignal,
- *   points: number) => Promise<FleetHistory | null>} Ask
+ * What answers, with null where there is no answer.
+ * @typedef {(question: import("../chart/fleet_history.js").Question, signal: AbortSignal) =>
+ *   Promise<FleetHistory | null>} Ask
  */
 /** Machines whose traces cover the same time, in seconds since 1970. @typedef {{machines: Machine[], from: number, to: number}} Batch */
 
@@ -50,8 +50,8 @@ export function batchesOf(machines, now) {
  * @returns {Promise<boolean>} whether history answered
  */
 export async function fillTraces({ machines, from, to }, signal, ask) {
-  const names = machines.map((machine) => machine.name);
-  const answers = await Promise.all(METRICS.map((metric) => ask(metric, names, from, to, signal, TRACE_SAMPLES)));
+  const question = { machines: machines.map((machine) => machine.name), instance: "", from, to, points: TRACE_SAMPLES };
+  const answers = await Promise.all(METRICS.map((metric) => ask({ ...question, metric }, signal)));
   const [cpu, memory, load, received, sent] = answers.map(sums);
   for (const machine of machines) {
     fill(machine.cpuTrace, machine.name, [cpu]);
