@@ -62,6 +62,15 @@ async ([seconds, step]) => {
 }
 """
 
+# Collects what keeps the page from answering for more than 50 ms, in milliseconds.
+LONG_TASKS = """
+window.longTasks = [];
+new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map((one) => one.duration)))
+    .observe({ type: "longtask", buffered: true });
+"""
+RANGES = ("1y", "5m", "30d", "24h", "1y", "15m")
+RANGE_SECONDS = 2.0
+
 
 def main() -> None:
     """Run the benchmark and print its figures."""
@@ -80,6 +89,7 @@ def main() -> None:
         asyncio.run(write_history(hub, arguments.values))
         with everything(hub, arguments) as browser:
             first_sights(browser)
+            travelled(browser)
             watched(browser, "the list of machines", "/", arguments.seconds)
             watched(browser, "the same, sorted by CPU", "/?sort=cpu&order=down", min(20, arguments.seconds))
 
@@ -129,6 +139,23 @@ def first_sight(browser: Browser, path: str, selector: str) -> float:
     taken = float(page.wait_for_function("() => window.firstSeen").json_value())
     context.close()
     return taken
+
+
+def travelled(browser: Browser) -> None:
+    """Go from what is live to a year back and forth: how long the page does not answer."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.goto(f"{URL}/?machine={NAME.format(0)}&last=15m")
+    page.wait_for_selector(CHART)
+    page.wait_for_timeout(SETTLE_SECONDS * 1000)
+    page.evaluate(f"() => {{{LONG_TASKS}}}")
+    for name in RANGES:
+        page.locator("#ranges").get_by_role("link", name=name, exact=True).click()
+        page.wait_for_timeout(RANGE_SECONDS * 1000)
+    tasks = page.evaluate("() => window.longTasks")
+    told = f"{len(tasks)} tasks longer than 50 ms" + (f", {max(tasks):.0f} ms at worst" if tasks else "")
+    print(f"  from live to a year and back, {len(RANGES)} ranges: {told}", flush=True)
+    context.close()
 
 
 def watched(browser: Browser, what: str, path: str, seconds: float) -> None:

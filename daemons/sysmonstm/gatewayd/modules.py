@@ -1,4 +1,4 @@
-"""Which JavaScript modules a module needs: the page names all of them, so that browsers need not find them one by one."""
+"""Which JavaScript modules a module needs: the page names all of them, so that browsers need not find them."""
 
 from __future__ import annotations
 
