@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Browser, Page, Route, WebSocketRoute
+from playwright.sync_api import Browser, Locator, Page, Route, WebSocketRoute, expect
 
 from tests.web.browsing import DESKTOP, PATIENCE_MS, Scheme
+from tests.whole_system import eventually
 
 Message = dict[str, Any]
 # The metric and instance of each value of a sample.
@@ -176,3 +177,29 @@ def shown(page: Page) -> list[str]:
         "rows => rows.map(row => row.dataset.machine)"
     )
     return names
+
+
+def some() -> Script:
+    """Few machines of several kinds."""
+    machines = [
+        entry("web1", tags=["prod", "rack:4"], cpu=70),
+        entry("web2", tags=["staging", "rack:4"], cpu=30, facts={"needs_reboot": "kernel"}),
+        entry("web10", tags=["prod", "rack:10"], cpu=50, facts={"os": "Debian 12"}),
+        entry("db1", tags=["prod"], state="silent", silent=754, cpu=99),
+        entry("new", state="waiting"),
+    ]
+    return Script(machines, [alert("web2", "critical"), alert("web2", "critical"), alert("web10", "warning")])
+
+
+def row(page: Page, name: str) -> Locator:
+    return page.locator(f'.fleet-row[data-machine="{name}"]')
+
+
+def expect_shown(page: Page, *names: str) -> None:
+    expect(page.locator(".fleet-row[data-machine]")).to_have_count(len(names))
+    eventually(f"the list is {names}", lambda: shown(page) == list(names))
+
+
+def query(page: Page) -> dict[str, list[str]]:
+    """What its address has chosen."""
+    return parse_qs(urlsplit(page.url).query)

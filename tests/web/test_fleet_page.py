@@ -1,4 +1,4 @@
-"""The list of machines in a real browser: what a row says, what is found, sorting, groups, keys, a thousand rows."""
+"""The list of machines in a real browser: what a row says, what is found, sorting, groups, keys."""
 
 from __future__ import annotations
 
@@ -7,40 +7,28 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.web.browsing import DESKTOP, NARROWEST, PATIENCE_MS, PHONE, Scheme
+from tests.web.browsing import PATIENCE_MS, PHONE
 from tests.web.scripted import HOSTILE
-from tests.web.scripted_fleet import METRICS, Message, Script, alert, entry, fleet_page, rule, sample, shown
-from tests.web.test_accessibility import violations
-from tests.whole_system import WholeSystem, eventually
+from tests.web.scripted_fleet import (
+    METRICS,
+    Message,
+    Script,
+    alert,
+    entry,
+    expect_shown,
+    fleet_page,
+    query,
+    row,
+    rule,
+    sample,
+    shown,
+    some,
+)
+from tests.whole_system import WholeSystem
 
 pytestmark = pytest.mark.browser
-
-
-def some() -> Script:
-    """Few machines of several kinds."""
-    machines = [
-        entry("web1", tags=["prod", "rack:4"], cpu=70),
-        entry("web2", tags=["staging", "rack:4"], cpu=30, facts={"needs_reboot": "kernel"}),
-        entry("web10", tags=["prod", "rack:10"], cpu=50, facts={"os": "Debian 12"}),
-        entry("db1", tags=["prod"], state="silent", silent=754, cpu=99),
-        entry("new", state="waiting"),
-    ]
-    return Script(machines, [alert("web2", "critical"), alert("web2", "critical"), alert("web10", "warning")])
-
-
-def row(page: Page, name: str) -> Locator:
-    return page.locator(f'.fleet-row[data-machine="{name}"]')
-
-
-def expect_shown(page: Page, *names: str) -> None:
-    expect(page.locator(".fleet-row[data-machine]")).to_have_count(len(names))
-    eventually(f"the list is {names}", lambda: shown(page) == list(names))
-
-
-def query(page: Page) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(page.url).query)
 
 
 def test_a_row_says_how_its_machine_is(browser: Browser, dashboard_system: WholeSystem) -> None:
@@ -361,96 +349,3 @@ def test_it_asks_only_for_what_it_shows(browser: Browser, dashboard_system: Whol
         page.go_back()
         expect(row(page, "web1").locator(".cell-cpu b")).to_have_text("70.0%")
         assert [message["metrics"] for message in script.sent] == [None, METRICS]
-
-
-def many(number: int) -> Script:
-    return Script([entry(f"m{at}", tags=[f"rack:{at % 7}"]) for at in range(number)])
-
-
-def test_of_a_thousand_machines_only_those_in_view_are_drawn(browser: Browser, dashboard_system: WholeSystem) -> None:
-    with fleet_page(browser, dashboard_system.url, many(1000)) as page:
-        expect(page.locator(".fleet-row[data-machine]")).to_have_count(1000)
-        expect(row(page, "m0").locator(".cell-cpu b")).to_have_text("10.0%")
-        drawn = page.locator(".cell-cpu b")
-        assert drawn.count() < 60
-        page.mouse.move(700, 600)
-        page.mouse.wheel(0, 20_000)
-        expect(row(page, "m0").locator(".cell-cpu")).to_have_count(0)
-        page.locator(".events").scroll_into_view_if_needed()
-        expect(row(page, "m999").locator(".cell-cpu b")).to_have_text("10.0%")
-        assert drawn.count() < 60
-        page.keyboard.press("/")
-        page.keyboard.type("m777")
-        expect_shown(page, "m777")
-        expect(row(page, "m777").locator(".cell-cpu b")).to_have_text("10.0%")
-
-
-def test_rows_in_view_have_their_sparklines_from_one_question_a_metric(
-    browser: Browser, dashboard_system: WholeSystem
-) -> None:
-    script = many(300)
-    with fleet_page(browser, dashboard_system.url, script) as page:
-        expect(row(page, "m0").locator(".cell-cpu .line")).to_have_attribute("d", re.compile(r"M\d\.\d 13\.8L"))
-        asked = [parse_qs(urlsplit(url).query) for url in script.histories]
-        assert sorted(one["metric"][0] for one in asked) == sorted(
-            ["cpu.percent", "memory.percent", "system.load1", "network.received", "network.sent"]
-        )
-        names = asked[0]["machines"][0].split(",")
-        assert names[0] == "m0"
-        assert 15 <= len(names) < 60
-        assert all(one["machines"][0].split(",") == names for one in asked)
-        page.locator(".events").scroll_into_view_if_needed()
-        expect(row(page, "m299").locator(".cell-cpu .line")).to_have_attribute("d", re.compile(r"M\d\.\d 13\.8L"))
-        assert len(script.histories) == 10
-
-
-@pytest.mark.parametrize("path", ["/", "/?as=tiles&group=rack", "/?q=nothing"])
-@pytest.mark.parametrize(
-    "size", [NARROWEST, (700, 800), (1220, 800), (1240, 800), DESKTOP], ids=lambda size: str(size[0])
-)
-def test_nothing_scrolls_sideways(
-    browser: Browser, dashboard_system: WholeSystem, path: str, size: tuple[int, int]
-) -> None:
-    script = some()
-    script.machines += [entry(f"many{at}", tags=[f"quite-a-long-tag-{at}"]) for at in range(12)]
-    script.machines += [entry("x" * 128, tags=["y" * 64, "z" * 64, "rack:" + "w" * 59], received=1e15, uptime=1e9)]
-    with fleet_page(browser, dashboard_system.url + path, script, size) as page:
-        expect(page.locator("#fleet-bar")).to_be_visible()
-        if "nothing" not in path:
-            expect(page.locator(".cell-cpu b").first).to_be_visible()
-        assert page.evaluate("document.documentElement.scrollWidth") == size[0]
-        # What does not fit into a row would be cut off in silence.
-        cut = "rows => rows.filter(row => row.scrollWidth > row.clientWidth).length"
-        assert page.locator(".fleet-row[data-machine], #fleet-head").evaluate_all(cut) == 0
-
-
-def test_tiles_show_the_same_as_rows(browser: Browser, dashboard_system: WholeSystem) -> None:
-    with fleet_page(browser, dashboard_system.url, many(1000)) as page:
-        expect(row(page, "m0").locator(".cell-cpu b")).to_have_text("10.0%")
-        page.get_by_role("button", name="Tiles").click()
-        assert query(page) == {"as": ["tiles"]}
-        places = page.locator(".fleet-row[data-machine]").evaluate_all(
-            "rows => rows.slice(0, 5).map(row => row.offsetTop)"
-        )
-        assert len(set(places)) == 2
-        page.locator(".fleet-row a").first.focus()
-        for key in ("ArrowRight", "ArrowDown", "ArrowLeft"):
-            page.keyboard.press(key)
-        expect(row(page, "m4").get_by_role("link")).to_be_focused()
-        page.locator(".events").scroll_into_view_if_needed()
-        expect(row(page, "m999").locator(".cell-uptime")).to_have_text("1 d")
-        page.get_by_role("button", name="Rows").click()
-        expect(page.locator("#fleet-head")).to_be_visible()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("path", ["/?group=rack&sort=cpu", "/?as=tiles&tag=prod", "/?q=nothing&tag=prod"])
-def test_every_view_can_be_used_by_everybody(
-    browser: Browser, dashboard_system: WholeSystem, path: str, size: tuple[int, int], scheme: Scheme
-) -> None:
-    script = some()
-    script.rules = [rule("cpu.percent", 60), rule("memory.percent", 10, "critical")]
-    with fleet_page(browser, dashboard_system.url + path, script, size, scheme) as page:
-        expect(page.locator(".cell-cpu b, #fleet-nothing h2").locator("visible=true").first).to_be_visible()
-        assert violations(page) == []
