@@ -36,6 +36,7 @@ def test_network_rates_are_read_in_bits_by_choice(open_page: Open) -> None:
     expect(rates).to_contain_text(re.compile(r"B/s"))
     choose(page, "Bits")
     expect(rates).to_contain_text(re.compile(r"bit/s"))
+    expect(page.locator("#machine-figures")).to_contain_text(re.compile(r"bit/s"))
     expect(page.locator("[data-chart=disk] .legend")).to_contain_text(re.compile(r"B/s"))
     page.reload()
     expect(rates).to_contain_text(re.compile(r"bit/s"))

@@ -206,7 +206,11 @@ def test_a_gap_is_hatched_not_bridged_and_says_what_is_known(browser: Browser, d
     over = plot(page)
     page.wait_for_function("document.querySelector('[data-chart=cpu]').dataset.newest")
     page.wait_for_timeout(300)
-    assert coloured_pixels(page, "cpu", "hatch", 0.4) > 500
+    hatched = [coloured_pixels(page, "cpu", "hatch", share) for share in (0.35, 0.65)]
+    # Lines of the grid are of nearly the same colour, and are everywhere.
+    assert hatched[0] - hatched[1] > 3 * hatched[1]
+    lines = [coloured_pixels(page, "cpu", "series-total", share) for share in (0.35, 0.65)]
+    assert lines[0] == lines[1] > 0
     box = over.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
@@ -224,5 +228,6 @@ def test_a_silent_machine_has_a_gap_up_to_now(browser: Browser, dashboard_system
     page = scripted_page(context, f"{dashboard_system.url}/?machine=odd&last=5m", messages)
     plot(page)
     page.wait_for_timeout(300)
-    assert coloured_pixels(page, "cpu", "hatch", 0.7) > 500
+    everywhere, right = (coloured_pixels(page, "cpu", "hatch", share) for share in (0, 0.65))
+    assert right > 3 * (everywhere - right)
     context.close()

@@ -57,6 +57,7 @@ function drawAlerts() {
 function showView(before) {
   const view = here();
   writeInUtc(view.time.utc);
+  if (before && before.time.utc !== view.time.utc) events.rewrite();
   timeBar.show(view.time);
   const same = before !== undefined && page !== null && page.show(view);
   if (!same) makePage(before !== undefined);

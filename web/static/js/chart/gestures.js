@@ -52,16 +52,18 @@ export class Gestures {
   pan(plot, down) {
     if (down.button !== 0) return;
     down.preventDefault();
-    const target = /** @type {HTMLElement} */ (down.currentTarget);
     const width = plot.over.clientWidth;
-    target.setPointerCapture(down.pointerId);
+    // On the document: what is dragged may be drawn anew meanwhile.
+    const dragging = new AbortController();
+    const { signal } = dragging;
     const move = (/** @type {PointerEvent} */ at) => this.steering.drag((down.clientX - at.clientX) / width);
-    target.addEventListener("pointermove", move);
     const end = () => {
-      target.removeEventListener("pointermove", move);
+      dragging.abort();
       this.steering.settle();
     };
-    target.addEventListener("lostpointercapture", end, { once: true });
+    document.addEventListener("pointermove", move, { signal });
+    document.addEventListener("pointerup", end, { signal });
+    document.addEventListener("pointercancel", end, { signal });
   }
 
   /**

@@ -4,6 +4,8 @@
 /** @typedef {import("../live/contract.js").History} History */
 
 const AT_ONCE = 4;
+/** Longer than the gateway itself waits for the database. */
+const PATIENCE_MS = 30_000;
 
 /** The gateway did not answer with history. The message is fit to be shown. */
 export class HistoryError extends Error {
@@ -56,12 +58,13 @@ export async function fetchHistory(machine, metric, from, to, signal, points) {
 export async function ask(address, signal, none) {
   let response;
   try {
-    response = await fetch(address, { signal });
+    response = await fetch(address, { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]) });
+    if (response.ok) return await response.json();
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new HistoryError("History cannot be reached.", true);
+    const late = error instanceof DOMException && error.name === "TimeoutError";
+    if (!late && !(error instanceof TypeError)) throw error;
+    throw new HistoryError(late ? "History does not answer." : "History cannot be reached.", true);
   }
-  if (response.ok) return response.json();
   if (response.status === 404) throw none;
   if (response.status === 503) throw new HistoryError("History is away: the database does not answer.", true);
   throw new HistoryError(`History was refused (${response.status}).`, response.status >= 500);

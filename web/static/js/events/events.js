@@ -102,6 +102,11 @@ export class Events {
     show(byId("events-none"), known.length === 0 && nothing !== "");
   }
 
+  /** Times are to be written in another zone. */
+  rewrite() {
+    this.draw("");
+  }
+
   /** @param {FleetEvent} event */
   item(event) {
     const today = day(event.time) === day(this.now());

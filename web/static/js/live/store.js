@@ -1,6 +1,7 @@
 // @ts-check
 /** The one store of live state: machines, layouts, newest values, short traces. It knows the gateway's messages, no DOM. */
 
+import { HubClock } from "./hub_clock.js";
 import { Layout } from "./layout.js";
 import { Machine } from "./machine_state.js";
 
@@ -11,6 +12,7 @@ import { Machine } from "./machine_state.js";
 
 const KEPT_FRAMES = 2000;
 const KEPT_EVENTS = 100;
+const SPARE_LAYOUTS = 50;
 
 /**
  * What changed since the last call: names of machines with new values or facts, whether machines came or went, whether
@@ -32,11 +34,12 @@ export class Store {
    */
   constructor(schedule, now = () => Date.now() / 1000) {
     this.schedule = schedule;
-    this.browserNow = now;
+    this.clock = new HubClock(now);
     /** @type {Map<string, Machine>} */
     this.machines = new Map();
     /** @type {Map<string, Layout>} */
     this.layouts = new Map();
+    this.mostLayouts = SPARE_LAYOUTS;
     /** @type {Link} */
     this.link = { state: "connecting", attempt: 0, retryAt: 0 };
     /** Why there is no live data although the link is open; "" while there is. */
@@ -46,8 +49,6 @@ export class Store {
     this.metrics = null;
     /** Counts the times that the link came back: what was missed in between is only in history. */
     this.generation = 0;
-    /** Seconds by which the gateway's clock is ahead of the browser's; null until it has told the time. @type {number | null} */
-    this.clockAhead = null;
     /** The machine whose whole frames are kept, and no other's. @type {string | null} */
     this.watched = null;
     /** Frames of the watched machine, oldest first. @type {Frame[]} */
@@ -62,7 +63,7 @@ export class Store {
 
   /** Seconds since 1970 by the gateway's clock, as well as the browser knows it. */
   now() {
-    return this.browserNow() + (this.clockAhead ?? 0);
+    return this.clock.now();
   }
 
   /** Whether what is shown is not known to be current. */
@@ -115,7 +116,7 @@ export class Store {
         this.takeSnapshot(message);
         break;
       case "layout":
-        this.layouts.set(message.id, new Layout(message.id, message.series));
+        this.takeLayout(message);
         break;
       case "frames":
         for (const frame of message.frames) this.takeFrame(frame);
@@ -130,7 +131,7 @@ export class Store {
         for (const name of message.machines) this.drop(name);
         break;
       case "beat":
-        this.takeTime(message.time);
+        this.clock.take(message.time);
         break;
       case "event":
         this.takeEvent(message.event);
@@ -157,9 +158,9 @@ export class Store {
     if (this.stale) {
       this.generation += 1;
       // Either clock may have been set meanwhile.
-      this.clockAhead = null;
+      this.clock.forget();
     }
-    this.takeTime(snapshot.time);
+    this.clock.take(snapshot.time);
     this.metrics = snapshot.metrics ?? null;
     this.liveFault = snapshot.live ? "" : snapshot.reason || "no reason given";
     for (const [id, series] of Object.entries(snapshot.layouts)) {
@@ -174,14 +175,17 @@ export class Store {
   }
 
   /**
-   * The message that was least late tells most of the gateway's clock.
-   * @param {number} time seconds since 1970 by the gateway's clock when it sent the message
+   * Mounts, interfaces and containers that come and go make new layouts: now and then old ones are let go of.
+   * @param {{id: string, series: import("./contract.js").Series[]}} layout
    */
-  takeTime(time) {
-    this.clockAhead = Math.max(this.clockAhead ?? -Infinity, time - this.browserNow());
+  takeLayout({ id, series }) {
+    this.layouts.set(id, new Layout(id, series));
+    if (this.layouts.size <= this.mostLayouts) return;
+    this.dropUnusedLayouts(new Set([id]));
+    this.mostLayouts = 2 * this.layouts.size + SPARE_LAYOUTS;
   }
 
-  /** @param {Set<string>} used by the snapshot just taken */
+  /** @param {Set<string>} used besides those that machines have now */
   dropUnusedLayouts(used) {
     for (const machine of this.machines.values()) if (machine.layout) used.add(machine.layout.id);
     for (const frame of this.frames) used.add(frame.layout);

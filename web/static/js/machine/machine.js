@@ -10,6 +10,9 @@ import { ProbeHealth } from "./probes.js";
 import { Range, sameTime } from "../time/range.js";
 import { Steering } from "../time/steering.js";
 import { Page } from "../page/page.js";
+import { place } from "../page/place.js";
+import { onUnitsChange } from "../page/preferences.js";
+import { isInUtc } from "../time/moments.js";
 import { StateBadge } from "../page/state_badge.js";
 import { Summary } from "./summary.js";
 import { Tags } from "../page/tags.js";
@@ -51,6 +54,7 @@ export class MachinePage extends Page {
     this.generation = store.generation;
     show(byId("machine-clock"), false);
     this.sight = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
+    this.stopUnits = onUnitsChange(() => this.update());
     this.stopFrames = store.onFrame((frame) => this.take(frame));
     byId("machine-name").textContent = this.name;
     byId("machine-state").replaceChildren(this.badge.element);
@@ -74,7 +78,10 @@ export class MachinePage extends Page {
     if (view.page !== "machine" || view.machine !== this.name) return false;
     const before = this.range.choice;
     this.range.choose(view.time);
-    if (before.utc !== view.time.utc) for (const panel of this.panels.values()) panel.chart.rebuild();
+    if (before.utc !== view.time.utc) {
+      for (const panel of this.panels.values()) panel.chart.rebuild();
+      this.update();
+    }
     if (!sameTime(before, view.time)) {
       for (const panel of this.panels.values()) panel.reload();
       this.askForEvents();
@@ -118,7 +125,7 @@ export class MachinePage extends Page {
     show(byId("machine-clock"), clockText(machine) !== "");
     this.summary.update(machine);
     this.probes.update(machine);
-    const facts = JSON.stringify([machine.facts, machine.agentVersion, machine.interval]);
+    const facts = JSON.stringify([machine.facts, machine.agentVersion, machine.interval, isInUtc()]);
     if (facts !== this.factsShown) drawFacts(byId("machine-facts"), machine);
     this.factsShown = facts;
     // Right after another page the layout may still be that of the few metrics that it needed.
@@ -145,12 +152,21 @@ export class MachinePage extends Page {
       this.panels.delete(key);
     }
     const sections = families.map((family) => {
-      const charts = family.charts.map((chart) => this.panelFor(chart).element);
-      const title = element("h2", { class: "only-read" }, family.title);
-      return element("section", { class: "family", "data-family": family.id, "aria-label": family.title }, title, ...charts);
+      const section = this.sectionOf(family);
+      const [title] = section.children;
+      place(section, [title, ...family.charts.map((chart) => this.panelFor(chart).element)]);
+      return section;
     });
-    byId("charts").replaceChildren(...sections);
+    place(byId("charts"), sections);
     show(byId("probe-health"), layout.positions.has("probe.success"));
+  }
+
+  /** @param {import("./charts.js").Family} family */
+  sectionOf({ id, title }) {
+    const known = byId("charts").querySelector(`[data-family="${CSS.escape(id)}"]`);
+    if (known) return known;
+    const heading = element("h2", { class: "only-read" }, title);
+    return element("section", { class: "family", "data-family": id, "aria-label": title }, heading);
   }
 
   /** @param {import("./charts.js").ChartSpec} spec */
@@ -198,6 +214,7 @@ export class MachinePage extends Page {
   /** @override */
   destroy() {
     this.stopFrames();
+    this.stopUnits();
     this.sight.disconnect();
     for (const panel of this.panels.values()) panel.destroy();
     byId("charts").replaceChildren();

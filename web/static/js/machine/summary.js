@@ -4,6 +4,7 @@
 import { element, setText } from "../page/dom.js";
 import { cores, fullest, single, traffic } from "../live/figures.js";
 import { Meter } from "../page/meter.js";
+import { writtenUnit } from "../page/preferences.js";
 import { counted, duration, format } from "../page/units.js";
 
 /** @typedef {import("../live/machine_state.js").Machine} Machine */
@@ -18,8 +19,8 @@ const FIGURES = [
   ["CPU", (machine, thresholds) => share(machine, thresholds, "cpu.percent", "")],
   ["Memory", (machine, thresholds) => share(machine, thresholds, "memory.percent", memoryOf(machine))],
   ["Fullest disk", diskOf],
-  ["Received", (machine) => ({ text: format(traffic(machine, "network.received"), "bytes/s") })],
-  ["Sent", (machine) => ({ text: format(traffic(machine, "network.sent"), "bytes/s") })],
+  ["Received", (machine) => trafficOf(machine, "network.received")],
+  ["Sent", (machine) => trafficOf(machine, "network.sent")],
   ["Load", loadOf],
   ["Processes", (machine) => ({ text: format(single(machine, "system.processes"), "count") })],
   ["Uptime", (machine) => ({ text: duration(single(machine, "system.uptime")) })],
@@ -46,6 +47,15 @@ function diskOf(machine, thresholds) {
   const { mount, percent } = fullest(machine) ?? { mount: "", percent: null };
   const gauge = thresholds.gauge(machine, "filesystem.percent", mount, percent);
   return { text: format(percent, "percent"), beside: mount, gauge };
+}
+
+/**
+ * @param {Machine} machine
+ * @param {"network.received" | "network.sent"} metric
+ * @returns {Reading}
+ */
+function trafficOf(machine, metric) {
+  return { text: format(traffic(machine, metric), writtenUnit(metric, "bytes/s")) };
 }
 
 /** @param {Machine} machine */

@@ -40,14 +40,26 @@ export class Steering {
 
   /** Nothing is dragged any more. */
   settle() {
-    const span = this.range.preview;
+    const [before, span] = [this.dragged, this.range.preview];
     this.dragged = null;
-    if (span) this.choose(...span);
+    this.range.preview = null;
+    if (before && span) this.moved(before, span);
   }
 
   /** @param {number} share of the range's length, less than 0 is back in time */
   step(share) {
-    this.choose(...panned(this.range.span(), share, this.range.now()));
+    const before = this.range.span();
+    this.moved(before, panned(before, share, this.range.now()));
+  }
+
+  /**
+   * What is live stays so where there is no way on.
+   * @param {Span} before
+   * @param {Span} span
+   */
+  moved(before, span) {
+    if (span[0] === before[0]) this.redraw();
+    else this.choose(...span);
   }
 
   /**

@@ -5,7 +5,7 @@ import { byId, setText, show } from "../page/dom.js";
 import { go, here, linkTo } from "../page/here.js";
 import { duration } from "../page/units.js";
 import { clock, dateTime, day, isInUtc, momentOf } from "./moments.js";
-import { RANGES, drawnSpan, panned, zoomed } from "./time_choice.js";
+import { LATEST, LONGEST_SECONDS, RANGES, drawnSpan, panned, zoomed } from "./time_choice.js";
 
 /** @typedef {import("./time_choice.js").Span} Span */
 /** @typedef {import("./time_choice.js").TimeChoice} TimeChoice */
@@ -104,13 +104,24 @@ export class TimeBar {
     event.preventDefault();
     const [from, to] = [momentOf(this.from.value), momentOf(this.to.value)];
     if (from === null || to === null) return;
-    this.to.setCustomValidity(from < to ? "" : "The end is not after the beginning.");
+    this.to.setCustomValidity(faultOf(from, to));
     if (!this.form.reportValidity()) {
       this.to.addEventListener("input", () => this.to.setCustomValidity(""), { once: true });
       return;
     }
     this.move([from, to]);
   }
+}
+
+/**
+ * Why a range cannot be shown, or "".
+ * @param {number} from seconds since 1970
+ * @param {number} to seconds since 1970
+ */
+function faultOf(from, to) {
+  if (from >= to) return "The end is not after the beginning.";
+  if (from < 0 || to > LATEST) return "Both lie between 1970 and 2100.";
+  return to - from > LONGEST_SECONDS ? "Ten years are the most that can be shown." : "";
 }
 
 /**

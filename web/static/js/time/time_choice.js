@@ -30,7 +30,7 @@ export const DEFAULT_RANGE = "15m";
 export const SHORTEST_SECONDS = 10;
 export const LONGEST_SECONDS = 10 * RANGES["1y"];
 /** The end of 2099, as the gateway has it. */
-const LATEST = 4_102_444_800;
+export const LATEST = 4_102_444_800;
 
 /**
  * What it does not know is left at its default.
@@ -101,7 +101,7 @@ export function zoomed([from, to], factor, around, now) {
 export function drawnSpan(one, other) {
   const middle = (one + other) / 2;
   const half = Math.max(SHORTEST_SECONDS, Math.abs(one - other)) / 2;
-  return [Math.round(middle - half), Math.round(middle + half)];
+  return [Math.max(0, Math.round(middle - half)), Math.round(middle + half)];
 }
 
 /**
