@@ -266,7 +266,7 @@ def test_without_the_database_what_is_live_is_compared_and_history_is_asked_for_
     page.goto(dashboard_system.url + PAGE)
     said = page.locator("[data-chart=compare] .chart-message")
     expect(said).to_have_text("History is away: the database does not answer. Trying again.", timeout=PATIENCE_MS)
-    expect(rows(page)).to_have_count(3)
+    expect(rows(page)).to_have_count(3, timeout=PATIENCE_MS)
     expect(rows(page).first.locator("td").nth(1)).to_have_text("40")
     page.unroute("**/api/history?*")
     expect(said).to_be_hidden(timeout=PATIENCE_MS)
