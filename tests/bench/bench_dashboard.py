@@ -146,7 +146,7 @@ def travelled(browser: Browser) -> None:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     page.goto(f"{URL}/?machine={NAME.format(0)}&last=15m")
-    page.wait_for_selector(CHART)
+    page.wait_for_selector(CHART, state="attached")
     page.wait_for_timeout(SETTLE_SECONDS * 1000)
     page.evaluate(f"() => {{{LONG_TASKS}}}")
     for name in RANGES:
