@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sysmonstm.gatewayd import line
+from sysmonstm.gatewayd import line, websocket
 from sysmonstm.gatewayd.client import Client
 from sysmonstm.metric import Layout, Series
 from tests.gatewayd.fleet_publisher import CORE, FleetPublisher
@@ -137,3 +137,20 @@ async def test_one_that_takes_nothing_does_not_keep_the_gateway_from_stopping(
             await gateway.server.close()
             assert time.monotonic() - began < line.STALLED_SECONDS / 2
             assert not gateway.gateway.hub.clients
+
+
+async def test_one_that_answers_no_ping_is_let_go_of_with_all_that_is_unsent_and_counted(
+    gateway: RunningGateway, publisher: FleetPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "HEARTBEAT_SECONDS", 0.4)
+    publisher.show("web1", [0.0] * 2000, WIDE)
+    await gateway.knows("web1")
+    hub = gateway.gateway.hub
+    with await RawWatcher.open(gateway):
+        client = the_client(gateway)
+        await shower(gateway, publisher, 300)
+        assert unsent(client) > 0
+        await until(lambda: not hub.clients)
+        await until(lambda: hub.counts.websocket_clients_dropped == 1)
+        # Nobody would look after it any more.
+        await until(lambda: unsent(client) == 0)

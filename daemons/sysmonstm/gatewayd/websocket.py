@@ -51,6 +51,11 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     finally:
         hub.leave(client)
         request.app[SOCKETS].discard(ws)
+        if ws.close_code == WSCloseCode.ABNORMAL_CLOSURE:
+            # aiohttp only asks for the end, and what is unsent would be kept for as long as the client takes nothing.
+            way.abort()
+    if isinstance(ws.exception(), TimeoutError):
+        _dropped(client, f"a browser did not answer within {HEARTBEAT_SECONDS / 2:g} s", request.remote)
     return ws
 
 
@@ -89,7 +94,10 @@ async def _pump(way: SocketLine, client: Client, remote: str | None) -> None:
     except ConnectionError:
         return
     except StalledError:
-        client.counts.websocket_clients_dropped += 1
-        sentence = f"a browser took nothing for {line.STALLED_SECONDS:g} s and is let go of"
-        log.warning("websocket.dropped", sentence, peer=remote)
+        _dropped(client, f"a browser took nothing for {line.STALLED_SECONDS:g} s", remote)
         way.abort()
+
+
+def _dropped(client: Client, why: str, remote: str | None) -> None:
+    client.counts.websocket_clients_dropped += 1
+    log.warning("websocket.dropped", f"{why} and is let go of", peer=remote)
