@@ -1,7 +1,7 @@
 /** compare/: which machines are meant, how they are asked for, one time line of all, and who is ranked where. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { familiesFound, familyTitle, isMetricName } from "../../web/static/js/compare/catalogue.js";
+import { familiesFound, familyTitle, isMetricName } from "../../web/static/js/live/catalogue.js";
 import { chosenMachines, instancesOf, seriesCount, strangers, tagCounts } from "../../web/static/js/compare/chosen.js";
 import { batches, sharedPoints } from "../../web/static/js/compare/questions.js";
 import { FleetTimeline, fleetKey, keyParts } from "../../web/static/js/compare/fleet_timeline.js";

@@ -1,7 +1,7 @@
 // @ts-check
 /** One alert that fires or is pending: what it says, by which rule, since when, its value, and its chart. */
 
-import { catalogue } from "../compare/catalogue.js";
+import { catalogue } from "../live/catalogue.js";
 import { withLink } from "../events/mention.js";
 import { element, setAttribute, setText, show } from "../page/dom.js";
 import { here, pointTo } from "../page/here.js";
@@ -148,6 +148,7 @@ export class AlertCard {
     if (wanted) {
       this.panel = new AlertPanel(this.store, this.alert, this.unit(), here().time);
       this.place.replaceChildren(this.panel.chart.element);
+      this.panel.load();
       this.panel.draw();
     } else {
       this.panel?.destroy();

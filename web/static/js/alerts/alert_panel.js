@@ -1,7 +1,7 @@
 // @ts-check
-/** The chart of one alert with its numbers: asks for the history of the one series when it is first seen, then follows what comes live. */
+/** The chart of one alert with its numbers: asks for the history of the one series, then follows what comes live. */
 
-import { HistoryError } from "../chart/history.js";
+import { Loading } from "../chart/loading.js";
 import { Timeline, keyOf } from "../chart/timeline.js";
 import { fetchFleetHistory } from "../chart/fleet_history.js";
 import { presentOf } from "../live/machine_clock.js";
@@ -14,9 +14,10 @@ import { AlertChart } from "./alert_chart.js";
 /** @typedef {import("../live/contract.js").Frame} Frame */
 /** @typedef {import("../chart/timeline.js").Row} Row */
 
-const RETRY_MS = 5000;
 const MOST_ROWS = 2000;
-const FEWEST_POINTS = 100;
+/** As many as the charts of machines have. */
+const FEWEST_POINTS = 150;
+const MOST_POINTS = 600;
 
 export class AlertPanel {
   /**
@@ -37,11 +38,12 @@ export class AlertPanel {
     /** What came live since history was asked for. @type {Row[]} */
     this.rows = [];
     this.dirty = true;
-    this.loading = new AbortController();
-    this.retryTimer = 0;
+    this.loading = new Loading(
+      this.chart,
+      (signal) => this.ask(signal),
+      (timeline) => this.loaded(timeline),
+    );
     this.stopPalette = onPaletteChange(() => this.chart.rebuild());
-    this.chart.say("loading", "Loading…");
-    void this.load();
   }
 
   interval() {
@@ -51,35 +53,30 @@ export class AlertPanel {
   /** Another time is looked at. @param {import("../time/time_choice.js").TimeChoice} time */
   choose(time) {
     this.range.choose(time);
-    this.reload();
+    this.load();
   }
 
-  reload() {
-    this.loading.abort();
-    clearTimeout(this.retryTimer);
-    this.loading = new AbortController();
-    void this.load();
+  /** The chart has its place, or what it shows may have holes. */
+  load() {
+    void this.loading.start();
   }
 
-  async load() {
-    const { signal } = this.loading;
+  /** @param {AbortSignal} signal */
+  async ask(signal) {
     const { metric, instance, machine } = this.alert;
     const [from, to] = this.range.span();
-    const points = Math.max(FEWEST_POINTS, this.chart.size().width);
-    try {
-      const history = await fetchFleetHistory({ metric, machines: [machine], instance, from, to, points }, signal);
-      const timeline = new Timeline(this.interval());
-      const own = history.series.filter((one) => one.instance === instance);
-      timeline.load([{ ...history, series: own }], this.range.live ? this.rows : []);
-      this.timeline = timeline;
-      this.chart.lost = /** @type {import("../live/contract.js").HistoryGap[]} */ (history.gaps);
-      this.chart.say(timeline.times.length ? "filled" : "empty", timeline.times.length ? "" : "Nothing was recorded in this time.");
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof HistoryError)) throw error;
-      this.chart.say("away", error.passing ? `${error.message} Trying again.` : error.message);
-      if (error.passing) this.retryTimer = setTimeout(() => this.reload(), RETRY_MS * (0.5 + Math.random()));
-    }
+    const points = Math.max(FEWEST_POINTS, Math.min(MOST_POINTS, this.chart.size().width));
+    const history = await fetchFleetHistory({ metric, machines: [machine], instance, from, to, points }, signal);
+    const timeline = new Timeline(this.interval());
+    const own = history.series.filter((one) => one.instance === instance);
+    timeline.load([{ ...history, series: own }], this.range.live ? this.rows : []);
+    this.chart.lost = history.gaps;
+    return timeline;
+  }
+
+  /** @param {Timeline | null} timeline */
+  loaded(timeline) {
+    this.timeline = timeline ?? this.timeline;
     this.dirty = true;
     this.draw();
   }
@@ -105,8 +102,7 @@ export class AlertPanel {
   }
 
   destroy() {
-    this.loading.abort();
-    clearTimeout(this.retryTimer);
+    this.loading.stop();
     this.stopPalette();
     this.chart.destroy();
   }

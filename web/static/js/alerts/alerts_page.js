@@ -1,7 +1,7 @@
 // @ts-check
 /** The page of alerts: what fires and what may soon, each with its chart; what happened in the time shown; and the rules. */
 
-import { isMetricName, refreshCatalogue } from "../compare/catalogue.js";
+import { isMetricName, refreshCatalogue } from "../live/catalogue.js";
 import { byId, setText, show } from "../page/dom.js";
 import { onUnitsChange } from "../page/preferences.js";
 import { Page } from "../page/page.js";
@@ -165,7 +165,7 @@ export class AlertsPage extends Page {
   change(change) {
     if (this.store.generation !== this.generation) {
       this.generation = this.store.generation;
-      this.eachPanel((panel) => panel.reload());
+      this.eachPanel((panel) => panel.load());
       this.past.begin(this.view.alerts, this.range.span());
       void this.rules.refresh();
     } else if (change.eventsLost) this.past.begin(this.view.alerts, this.range.span());

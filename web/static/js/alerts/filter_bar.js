@@ -1,7 +1,7 @@
 // @ts-check
 /** Chooses which alerts the page shows: by severity, machine and text, kept in the address. */
 
-import { Picker } from "../compare/picker.js";
+import { Picker } from "../page/picker.js";
 import { byId, element, setText, show } from "../page/dom.js";
 import { go, here, linkTo } from "../page/here.js";
 import { SEVERITIES, isFiltered } from "./alerts_choice.js";

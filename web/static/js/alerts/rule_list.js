@@ -1,7 +1,7 @@
 // @ts-check
 /** The list of rules: what each watches, how grave it is, where it is from, and how many alerts it has now. */
 
-import { catalogue } from "../compare/catalogue.js";
+import { catalogue } from "../live/catalogue.js";
 import { element } from "../page/dom.js";
 import { linkTo } from "../page/here.js";
 import { writtenUnit } from "../page/preferences.js";

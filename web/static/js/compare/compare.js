@@ -4,7 +4,7 @@
 import { byId, element, setText, show } from "../page/dom.js";
 import { Page } from "../page/page.js";
 import { Range, sameTime } from "../time/range.js";
-import { catalogue, isMetricName, refreshCatalogue } from "./catalogue.js";
+import { catalogue, isMetricName, refreshCatalogue } from "../live/catalogue.js";
 import { chosenMachines, instancesOf, strangers } from "./chosen.js";
 import { Comparison } from "./comparison.js";
 import { Controls } from "./controls.js";

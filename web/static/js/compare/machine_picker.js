@@ -5,7 +5,7 @@ import { byId, element, show } from "../page/dom.js";
 import { go } from "../page/here.js";
 import { counted } from "../page/units.js";
 import { tagCounts } from "./chosen.js";
-import { Picker } from "./picker.js";
+import { Picker } from "../page/picker.js";
 
 /** @typedef {import("../live/machine_state.js").Machine} Machine */
 /** @typedef {import("./compare_choice.js").CompareChoice} CompareChoice */

@@ -3,8 +3,8 @@
 
 import { byId, element } from "../page/dom.js";
 import { linkTo } from "../page/here.js";
-import { catalogue, familiesFound, familyTitle } from "./catalogue.js";
-import { Picker } from "./picker.js";
+import { catalogue, familiesFound, familyTitle } from "../live/catalogue.js";
+import { Picker } from "../page/picker.js";
 
 /** @typedef {import("./compare_choice.js").CompareChoice} CompareChoice */
 
@@ -35,7 +35,7 @@ export class MetricPicker {
     });
   }
 
-  /** @param {import("./catalogue.js").Metric} metric */
+  /** @param {import("../live/catalogue.js").Metric} metric */
   item({ metric, unit, help, instance_label: noun }) {
     const each = noun ? `, for each ${noun}` : "";
     const link = linkTo(

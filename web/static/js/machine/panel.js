@@ -5,7 +5,8 @@ import { Chart } from "../chart/chart.js";
 import { chartSeries } from "./chart_series.js";
 import { clockOff } from "../live/machine_clock.js";
 import { compareLink } from "../compare/compare_link.js";
-import { HistoryError, fetchHistory } from "../chart/history.js";
+import { fetchHistory } from "../chart/history.js";
+import { Loading } from "../chart/loading.js";
 import { onPaletteChange } from "../page/palette.js";
 import { Timeline, keyOf } from "../chart/timeline.js";
 import { onUnitsChange } from "../page/preferences.js";
@@ -15,7 +16,6 @@ import { onUnitsChange } from "../page/preferences.js";
 /** @typedef {import("./charts.js").ChartSpec} ChartSpec */
 /** @typedef {import("../live/contract.js").Frame} Frame */
 
-const RETRY_MS = 5000;
 /** More buckets than pixels only smear; fewer than this show nothing. */
 const FEWEST_POINTS = 150;
 const MOST_POINTS = 600;
@@ -41,11 +41,13 @@ export class Panel {
     const { unit = "count", instance_label: noun = "" } = this.firstSeries() ?? {};
     this.chart = new Chart(spec, unit, noun, page);
     this.chart.element.querySelector("h3")?.after(compareLink(spec.metrics[0][0], spec.title));
-    this.loading = new AbortController();
-    this.retryTimer = 0;
+    this.loading = new Loading(
+      this.chart,
+      (signal) => this.ask(signal),
+      (timeline) => this.loaded(timeline),
+    );
     const rebuild = () => this.chart.rebuild();
     this.stops = [onPaletteChange(rebuild), onUnitsChange(rebuild)];
-    this.chart.say("loading", "Loading…");
     for (const frame of store.frames) this.take(frame);
   }
 
@@ -66,17 +68,15 @@ export class Panel {
   /** @param {boolean} visible */
   setVisible(visible) {
     this.visible = visible;
-    if (visible && !this.asked) void this.load();
+    if (visible && !this.asked) this.load();
     if (visible) this.draw();
   }
 
   /** What is shown may have holes, or another range is wanted: ask history again. */
   reload() {
-    this.loading.abort();
-    clearTimeout(this.retryTimer);
-    this.loading = new AbortController();
+    this.loading.stop();
     this.asked = false;
-    if (this.visible) void this.load();
+    if (this.visible) this.load();
   }
 
   /** The machine's clock was set back: what is shown lies in its future. */
@@ -85,30 +85,30 @@ export class Panel {
     this.reload();
   }
 
-  async load() {
+  load() {
     this.asked = true;
-    const { signal } = this.loading;
+    void this.loading.start();
+  }
+
+  /** @param {AbortSignal} signal */
+  async ask(signal) {
     const [from, to] = this.range.span();
-    try {
-      const points = this.points();
-      /** @param {string} metric */
-      const ask = (metric) => fetchHistory(this.machine, metric, from, to, signal, points);
-      const histories = await Promise.all(this.spec.metrics.map(([metric]) => ask(metric)));
-      const timeline = new Timeline(this.interval());
-      timeline.load(histories, this.range.live ? this.rows() : []);
-      this.timeline = timeline;
-      this.chart.lost = histories[0].gaps;
-      const machine = this.store.machines.get(this.machine);
-      // The hub's clock says when it was first heard of, and charts follow the machine's own.
-      this.chart.since = machine && clockOff(machine) === 0 ? histories[0].first_seen : null;
-      if (timeline.times.length) this.chart.say("filled", "");
-      else this.chart.say("empty", "Nothing was recorded in this time.");
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof HistoryError)) throw error;
-      this.chart.say("away", error.passing ? `${error.message} Trying again.` : error.message);
-      if (error.passing) this.retryTimer = setTimeout(() => this.reload(), RETRY_MS * (0.5 + Math.random()));
-    }
+    const points = this.points();
+    /** @param {string} metric */
+    const ask = (metric) => fetchHistory(this.machine, metric, from, to, signal, points);
+    const histories = await Promise.all(this.spec.metrics.map(([metric]) => ask(metric)));
+    const timeline = new Timeline(this.interval());
+    timeline.load(histories, this.range.live ? this.rows() : []);
+    this.chart.lost = histories[0].gaps;
+    const machine = this.store.machines.get(this.machine);
+    // The hub's clock says when it was first heard of, and charts follow the machine's own.
+    this.chart.since = machine && clockOff(machine) === 0 ? histories[0].first_seen : null;
+    return timeline;
+  }
+
+  /** @param {Timeline | null} timeline */
+  loaded(timeline) {
+    this.timeline = timeline ?? this.timeline;
     this.dirty = true;
     this.draw();
   }
@@ -165,8 +165,7 @@ export class Panel {
   }
 
   destroy() {
-    this.loading.abort();
-    clearTimeout(this.retryTimer);
+    this.loading.stop();
     for (const stop of this.stops) stop();
     this.chart.destroy();
   }

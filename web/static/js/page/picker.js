@@ -1,7 +1,7 @@
 // @ts-check
 /** A menu with a search on top of a list: opens by its button, is searched by typing, walked by arrows, left by Escape. */
 
-import { element, setText } from "../page/dom.js";
+import { element, setText } from "./dom.js";
 
 export class Picker {
   /**
