@@ -19,7 +19,13 @@ from sysmonstm.collectord.journal.pace import BURST, LINES_A_SECOND
 from sysmonstm.service import Service
 from tests import real_journald
 from tests.real_journald import Journald
-from tests.shared.real_server import until
+from tests.shared.real_server import PATIENCE_SECONDS, until
+
+
+@pytest.fixture(autouse=True)
+def _patient_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journalctl that is killed within a read of the disk takes its time; no loop may be closed before it is gone."""
+    monkeypatch.setattr("sysmonstm.collectord.journal.follower.END_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture

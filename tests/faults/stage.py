@@ -76,7 +76,8 @@ class Stage:
             await asyncio.sleep(fault.after)
             await strike(fault)
             ended = time.time()
-            self.check_while_running()
+            # It takes seconds after a long backlog, in which whoever watches must see what comes when it comes.
+            await asyncio.to_thread(self.check_while_running)
         return ended
 
     def ledger(self) -> Ledger:

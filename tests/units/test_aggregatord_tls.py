@@ -155,7 +155,9 @@ async def test_a_bad_certificate_is_refused_by_a_reload_and_the_old_one_stays(
     async with by_tls(systemd, ca) as stub:
         await welcomed(stub)
     hub.key.write_bytes(key)
-    assert "refused" not in (await asyncio.to_thread(systemd.reload)).fields["STATUS"]
+    # Its status counts what it refused of collectors in the same words.
+    assert "AGGREGATOR_TLS_KEY" not in (await asyncio.to_thread(systemd.reload)).fields["STATUS"]
+    assert len(systemd.events("reload.refused")) == 2
 
 
 @pytest.mark.parametrize(("mutual", "warned"), [(False, ["with TLS, but without"]), (True, [])])
