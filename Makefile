@@ -35,6 +35,6 @@ fmt:
 	@.venv/bin/ruff format
 
 clean:
-	rm -rf .venv daemons/sysmon web/static/vendor web/node_modules dist tests/output
+	rm -rf .venv daemons/sysmon web/static/bundle web/static/vendor web/node_modules dist tests/output
 	rm -rf .hypothesis .pytest_cache .mypy_cache .ruff_cache
 	find daemons tests proto -name __pycache__ -prune -exec rm -rf {} +

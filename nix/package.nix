@@ -5,6 +5,7 @@
   stdenvNoCC,
   python3Packages,
   nodejs,
+  esbuild,
   importNpmLock,
   coreutils,
   cacert,
@@ -15,14 +16,18 @@ let
   inherit (lib) fileset;
   inherit (lib.importTOML ../pyproject.toml) project;
 
-  # What the dashboard loads, without what only looks at its code.
-  webPackage = removeAttrs (lib.importJSON ../web/package.json) [ "devDependencies" ];
+  # What the dashboard loads, without what only looks at its code, and without npm's esbuild: there is nixpkgs' own.
+  unwanted = [
+    "devDependencies"
+    "optionalDependencies"
+  ];
+  webPackage = removeAttrs (lib.importJSON ../web/package.json) unwanted;
   webLock =
     let
       whole = lib.importJSON ../web/package-lock.json;
-      loaded = lib.filterAttrs (_: module: !(module.dev or false)) whole.packages;
+      loaded = lib.filterAttrs (_: module: !(module.dev or module.optional or false)) whole.packages;
     in
-    whole // { packages = lib.mapAttrs (_: module: removeAttrs module [ "devDependencies" ]) loaded; };
+    whole // { packages = lib.mapAttrs (_: module: removeAttrs module unwanted) loaded; };
 
   # The lock file names no registry, so npm asks its own; what that answers must have the hash in the lock file.
   fetchModule =
@@ -97,6 +102,7 @@ python3Packages.buildPythonApplication {
               ../daemons/sysmon
               ../tests/output
               ../web/node_modules
+              ../web/static/bundle
               ../web/static/vendor
             ]
           )
@@ -113,6 +119,7 @@ python3Packages.buildPythonApplication {
 
   nativeBuildInputs = [
     nodejs
+    esbuild
     importNpmLock.npmConfigHook
   ];
 

@@ -1,7 +1,7 @@
-"""Makes at build time what is not committed: Python code from proto/, and the browser libraries from npm.
+"""Makes at build time what is not committed: Python code from proto/, and what browsers load.
 
-Runs inside every build, wheel or editable. The protobuf code goes to daemons/sysmon, the browser libraries to
-web/static/vendor.
+Runs inside every build, wheel or editable. The protobuf code goes to daemons/sysmon, the browser libraries from npm to
+web/static/vendor, and these with the dashboard's own modules and styles to web/static/bundle.
 """
 
 from __future__ import annotations
@@ -83,3 +83,4 @@ class GeneratedCode(BuildHookInterface):  # type: ignore[misc]  # hatchling is n
         root = Path(self.root)
         generate_protobuf(root)
         vendor_browser_libraries(root)
+        subprocess.run(["sh", root / "web" / "bundle"], check=True)

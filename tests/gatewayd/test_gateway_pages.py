@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import shutil
 from pathlib import Path
 
 import jinja2
@@ -33,7 +35,9 @@ async def test_the_page_names_its_files_by_what_they_hold_and_nothing_is_inline(
         assert (response.status, response.content_type, response.charset) == (200, "text/html", "utf-8")
         assert response.headers["Cache-Control"] == "no-cache"
     named = re.findall(r'(?:src|href)="/?(static/[^"]+)"', page)
-    assert named
+    assert {path.split("/", 2)[2] for path in named} >= {"bundle/main.js", "bundle/main.css"}, (
+        "sh web/bundle makes them"
+    )
     for path in named:
         assert re.fullmatch(r"static/[0-9a-f]{16}/.+", path), "in templates the prefix is {{ static }}"
         async with gateway.session.get(gateway.server.make_url(f"/{path}")) as response:
@@ -55,11 +59,6 @@ async def test_what_a_kept_module_imports_is_kept_too(gateway: RunningGateway) -
         waiting += imported - seen
         seen |= imported
     assert len(seen) > 20
-    # The page names all of them, so that browsers ask for them at once and not for one after the other.
-    async with gateway.session.get(gateway.server.make_url("/")) as response:
-        named = re.findall(r'<link rel="modulepreload" href="([^"]+)"', await response.text())
-    assert {URL(f"/{path}") for path in named} == seen - {start}
-    assert len(named) == len(set(named))
 
 
 @pytest.mark.parametrize("path", ["/", SCRIPT, "/static/vendor/uplot-uPlot.esm.js"])
@@ -151,6 +150,42 @@ async def test_in_a_source_tree_an_edit_shows_when_the_page_is_loaded_again(tree
     (tree / "templates/index.html").write_text("another")
     last = await pages.renewed()
     assert (last.page.body, sorted(last.files.files)) == (b"another", ["js/one.js"])
+
+
+def _bundle(tree: Path) -> None:
+    (tree / "templates/index.html").write_text("{{ style }} {{ script }}")
+    (tree / "static/bundle").mkdir()
+    for name in ("main.css", "main.js"):
+        (tree / "static/bundle" / name).write_text(name)
+
+
+async def _named(pages: Pages) -> bytes:
+    return (await pages.renewed()).page.body
+
+
+MODULES, BUNDLE = b"css/main.css js/main.js", b"bundle/main.css bundle/main.js"
+
+
+async def test_in_a_source_tree_the_bundle_serves_until_a_source_is_edited(tree: Path) -> None:
+    pages = _pages(tree, edited=True)
+    _bundle(tree)
+    assert await _named(pages) == BUNDLE
+    source = tree / "static/js/one.js"
+    later = (tree / "static/bundle/main.js").stat().st_mtime_ns + 1
+    os.utime(source, ns=(later, later))
+    assert await _named(pages) == MODULES
+    os.utime(tree / "static/bundle/main.js", ns=(later, later))
+    assert await _named(pages) == BUNDLE
+    (tree / "static/bundle/main.js").unlink()
+    assert await _named(pages) == MODULES
+
+
+async def test_what_is_installed_has_its_bundle_whatever_its_times_are(tree: Path) -> None:
+    _bundle(tree)
+    os.utime(tree / "static/bundle/main.js", ns=(0, 0))
+    assert await _named(_pages(tree, edited=False)) == BUNDLE
+    shutil.rmtree(tree / "static/bundle")
+    assert await _named(_pages(tree, edited=False)) == MODULES
 
 
 async def test_what_is_installed_is_read_once(tree: Path) -> None:

@@ -25,6 +25,7 @@ let
     inherit lib python3Packages withHub;
     stdenvNoCC.mkDerivation = drawn;
     nodejs = "nodejs";
+    esbuild = "esbuild";
     importNpmLock = {
       __functor = _: args: args;
       npmConfigHook = "npmConfigHook";
@@ -51,6 +52,7 @@ in
   dependencies = names package.dependencies;
   build = names package.build-system;
   check = names package.nativeCheckInputs;
+  tools = package.nativeBuildInputs;
   web = {
     wanted = lib.attrNames (
       package.npmDeps.package.dependencies // package.npmDeps.package.devDependencies or { }

@@ -94,6 +94,8 @@ def test_the_build_fetches_what_browsers_load_and_nothing_else() -> None:
     assert web["wanted"] == ["uplot"]
     assert web["locked"] == ["", "node_modules/uplot"]
     assert list(PACKAGES["sysmonstm"]["tarballs"]) == ["node_modules/uplot"]
+    # What makes one file of the dashboard's modules; nixpkgs has its own, and npm's is left out.
+    assert "esbuild" in PACKAGES["sysmonstm"]["tools"]
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +150,8 @@ def test_no_path_of_another_distribution_is_left(whole: Path) -> None:
 
 def test_sql_and_web_are_in_share_and_found(whole: Path) -> None:
     assert (whole / "share/sysmonstm/sql/database.sql").is_file()
-    assert (whole / "share/sysmonstm/web/static/vendor/uplot-uPlot.esm.js").is_file()
+    for name in ("vendor/uplot-uPlot.esm.js", "bundle/main.js", "bundle/main.css"):
+        assert (whole / "share/sysmonstm/web/static" / name).is_file()
     code = "from sysmonstm.resources import resource; print(*(resource(name).resolve() for name in ('sql', 'web')))"
     assert _python(whole, code) == f"{whole}/share/sysmonstm/sql {whole}/share/sysmonstm/web"
 

@@ -16,15 +16,16 @@ from aiohttp import hdrs, web
 
 from sysmonstm.gatewayd import web_files
 from sysmonstm.gatewayd.compression import takes_gzip
-from sysmonstm.gatewayd.modules import needed
-from sysmonstm.gatewayd.web_files import WebFile, WebFiles, web_file
+from sysmonstm.gatewayd.web_files import State, WebFile, WebFiles, web_file
 from sysmonstm.resources import in_source_tree, resource
 
 ASKED_AGAIN = "no-cache"
 KEPT = "public, max-age=31536000, immutable"
 PAGE = "index.html"
-# The module that the page starts with.
-ENTRY = "js/main.js"
+# What the page starts with, as it is written and as the build makes one file of each (web/bundle).
+SCRIPT, STYLE = "js/main.js", "css/main.css"
+BUNDLED_SCRIPT, BUNDLED_STYLE = "bundle/main.js", "bundle/main.css"
+SOURCES = ("js", "css", "vendor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Pages:
         self._environment = environment
         self._edited = edited
         self._seen = self._look()
-        self.site = self._read()
+        self.site = self._read(self._seen)
 
     async def renewed(self) -> Site:
         """What is served, after a look at the disk if it may have changed there."""
@@ -54,18 +55,28 @@ class Pages:
     def _renew(self) -> None:
         seen = self._look()
         if seen != self._seen:
-            self.site = self._read()
+            self.site = self._read(seen)
             # Looked at before it was read: what has changed in between is read again at the next look.
             self._seen = seen
 
-    def _look(self) -> dict[Path, tuple[int, int]]:
+    def _look(self) -> State:
         return web_files.state(self._static) | web_files.state(self._templates)
 
-    def _read(self) -> Site:
+    def _read(self, seen: State) -> Site:
         files = web_files.read(self._static)
-        modules = needed(files.files, ENTRY)
-        page = self._environment.get_template(PAGE).render(static=f"static/{files.digest}", modules=modules)
+        bundled = BUNDLED_SCRIPT in files.files and not (self._edited and self._is_behind(seen))
+        page = self._environment.get_template(PAGE).render(
+            static=f"static/{files.digest}",
+            script=BUNDLED_SCRIPT if bundled else SCRIPT,
+            style=BUNDLED_STYLE if bundled else STYLE,
+        )
         return Site(web_file(PAGE, page.encode()), files)
+
+    def _is_behind(self, seen: State) -> bool:
+        """Whether any of what the bundle is made of was written after it."""
+        made = seen.get(self._static / BUNDLED_SCRIPT, (0, 0))[0]
+        sources = [self._static / folder for folder in SOURCES]
+        return any(at > made for path, (at, _) in seen.items() if any(map(path.is_relative_to, sources)))
 
 
 PAGES = web.AppKey("pages", Pages)

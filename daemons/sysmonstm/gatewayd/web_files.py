@@ -1,7 +1,7 @@
 """The dashboard's files, read at once and ready to be sent.
 
 All of them have one prefix that changes when any of them does, so that browsers may keep what lies under it for ever:
-the modules and styles that a file names are beside it, and thus under the same prefix.
+what a file names is beside it, and thus under the same prefix.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ CONTENT_TYPES = {
     ".woff2": "font/woff2",
 }
 OTHER_TYPE = "application/octet-stream"
+
+# When each file was written, in nanoseconds since 1970, and its length.
+State = dict[Path, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,8 @@ def read(folder: Path) -> WebFiles:
     return WebFiles(files, _digest("".join(f"{name}\n{one.digest}\n" for name, one in files.items()).encode()))
 
 
-def state(folder: Path) -> dict[Path, tuple[int, int]]:
-    """What changes when a file in the folder or below does: when each was written, and its length."""
+def state(folder: Path) -> State:
+    """What changes when a file in the folder or below does."""
     found = {}
     for path in _paths(folder):
         try:
