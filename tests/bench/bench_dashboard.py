@@ -14,14 +14,16 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from sysmonstm.aggregatord.migrate import migrate
 from tests.bench.bench_websocket import live_fleet, wait_for_fleet
 from tests.bench.hub import GATEWAY, Hub, daemon, running
-from tests.bench.live_fleet import NAME, layout_of
+from tests.bench.live_fleet import LAYOUTS, NAME, layout_of
 from tests.gatewayd.fleet_publisher import HistoryWriter
-from tests.web.conftest import ARGUMENTS, CHROMIUM
+from tests.web.conftest import ARGUMENTS, CHROMIUM, MISSING
 
 URL = f"http://{GATEWAY}"
 LOADS = 5
-# What charts and sparklines of the first machine are filled from, in seconds.
-HISTORY, INTERVAL = 900, 5
+# What charts and sparklines are filled from, in seconds: of the first machine every sample, of the others some.
+HISTORY, INTERVAL, SPARSE_INTERVAL = 900, 5, 30
+# How far apart the page's memory is looked at.
+MEMORY_SECONDS = 60.0
 SETTLE_SECONDS = 5.0
 SCROLL_SECONDS, SCROLL_STEP = 5, 60
 # Of the browser's metrics those that add up to what keeps its main thread busy, the last being all of it.
@@ -80,13 +82,13 @@ def main() -> None:
     parser.add_argument("--interval", type=float, default=INTERVAL)
     parser.add_argument("--seconds", type=float, default=60)
     arguments = parser.parse_args()
-    if not CHROMIUM.exists():
-        print(f"the dashboard is not measured: {CHROMIUM} is missing; apt-get install chromium")
+    if CHROMIUM is None:
+        print(f"the dashboard is not measured: {MISSING}")
         return
     fleet = f"{arguments.machines} machines of {arguments.values} values every {arguments.interval:g} s"
     print(f"the dashboard in Chromium, {fleet}:", flush=True)
     with running() as hub:
-        asyncio.run(write_history(hub, arguments.values))
+        asyncio.run(write_history(hub, arguments.machines, arguments.values))
         with everything(hub, arguments) as browser:
             first_sights(browser)
             travelled(browser)
@@ -94,16 +96,20 @@ def main() -> None:
             watched(browser, "the same, sorted by CPU", "/?sort=cpu&order=down", min(20, arguments.seconds))
 
 
-async def write_history(hub: Hub, values: int) -> None:
-    """What the first machine has sent before."""
+async def write_history(hub: Hub, machines: int, values: int) -> None:
+    """What the fleet has sent before."""
     url = hub.environment["TIMESCALE_URL"]
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         await migrate(connection)
     writer = HistoryWriter(url)
-    layout, machine = layout_of(values, 4), writer.machine(NAME.format(0), INTERVAL)
-    number, now = writer.layout(layout), time.time()
-    for age in range(HISTORY, 0, -INTERVAL):
-        writer.frame(machine, number, now - age, [age % 97.0] * len(layout.series))
+    layouts = [layout_of(values, 4 + number) for number in range(LAYOUTS)]
+    known, now = [writer.layout(one) for one in layouts], time.time()
+    rows = []
+    for number in range(machines):
+        machine, layout = writer.machine(NAME.format(number), INTERVAL), number % LAYOUTS
+        ages = range(HISTORY, 0, -(SPARSE_INTERVAL if number else INTERVAL))
+        rows += [(machine, known[layout], now - age, [age % 97.0] * len(layouts[layout].series)) for age in ages]
+    writer.frames(rows)
     writer.close()
 
 
@@ -168,15 +174,14 @@ def watched(browser: Browser, what: str, path: str, seconds: float) -> None:
     session = context.new_cdp_session(page)
     # Time of the processor, not of the clock: others work on this machine too.
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    before, began = metrics(session), time.monotonic()
-    page.wait_for_timeout(seconds * 1000)
-    after = metrics(session)
-    spent = shares(before, after, (time.monotonic() - began) / 1000)
+    began, seen = time.monotonic(), [metrics(session)]
+    while (left := began + seconds - time.monotonic()) > 0:
+        page.wait_for_timeout(min(left, MEMORY_SECONDS) * 1000)
+        seen.append(metrics(session))
+    spent = shares(seen[0], seen[-1], (time.monotonic() - began) / 1000)
     print(f"  {what}, over {seconds:g} s: {spent} ms a second of script, layout, style, all tasks;")
-    print(
-        f"    {heap(before)} MB of JavaScript at first, {heap(after)} MB at last; {after['Nodes']:.0f} nodes",
-        flush=True,
-    )
+    print(f"    MB of JavaScript, at first and every {MEMORY_SECONDS:g} s: {' '.join(map(heap, seen))};", end=" ")
+    print(f"{seen[0]['Nodes']:.0f} nodes at first, {seen[-1]['Nodes']:.0f} at last", flush=True)
     scrolled(page, session)
     context.close()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 import psycopg
 from redis import Redis
@@ -153,6 +154,13 @@ class HistoryWriter:
             "INSERT INTO frames (time, machine, stream, layout, values) VALUES (to_timestamp(%s), %s, %s, %s, %s)",
             (time, machine, stream, layout, list(map(float, values))),
         )
+
+    def frames(self, rows: Iterable[tuple[int, int, float, list[float]]]) -> None:
+        """Many at once, of machine, layout, time and values; they are never rolled up."""
+        copy = "COPY frames (machine, layout, time, values, stream) FROM STDIN"
+        with self.connection.cursor() as cursor, cursor.copy(copy) as into:
+            for machine, layout, time, values in rows:
+                into.write_row((machine, layout, datetime.fromtimestamp(time, UTC), values, 1))
 
     def stream(self, machine: int, newest: float | None = None) -> tuple[int, bytes]:
         """A stream that moved just now, up to a frame of that time; the number of its row, and its name."""
