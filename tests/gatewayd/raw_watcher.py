@@ -10,7 +10,9 @@ from typing import Any
 from tests.gatewayd.recording_line import messages_of
 from tests.gatewayd.running_gateway import RunningGateway, until
 
-TEXT = 1
+TEXT, PING = 1, 9
+# Masked with zeros.
+PONG = b"\x8a\x80" + bytes(4)
 
 
 class RawWatcher:
@@ -70,9 +72,23 @@ class RawWatcher:
                 if message["type"] != "beat":
                     return message
 
-    async def _receive(self) -> None:
+    async def sip(self, octets: int) -> list[bytes]:
+        """Read so much at most; the frames that are whole by that. Pings are answered."""
+        await self._receive(octets)
+        frames = []
+        while (size := self._size()) is not None and len(self._buffer) >= size:
+            frames.append(await self.frame())
+            if frames[-1][0] & 15 == PING:
+                await self.send(PONG)
+        return frames
+
+    async def send(self, frame: bytes) -> None:
+        """Say something."""
+        await asyncio.get_running_loop().sock_sendall(self._sock, frame)
+
+    async def _receive(self, octets: int = 1 << 20) -> None:
         async with asyncio.timeout(15):
-            received = await asyncio.get_running_loop().sock_recv(self._sock, 1 << 20)
+            received = await asyncio.get_running_loop().sock_recv(self._sock, octets)
         if not received:
             raise EOFError
         self._buffer += received

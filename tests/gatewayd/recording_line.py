@@ -31,6 +31,7 @@ class RecordingLine:
     def __init__(self, *, deflates: bool = False) -> None:
         self.deflates = deflates
         self.full = False
+        self.buffered = 0
         self.written: list[bytes] = []
 
     def write(self, frames: bytes) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sysmonstm.gatewayd import channels, messages
+from sysmonstm.gatewayd import channel, channels, messages
 from sysmonstm.gatewayd.client import MAX_NOTICES, Client
 from sysmonstm.gatewayd.counts import Counts
 from sysmonstm.gatewayd.messages import Bundle, Message, message
@@ -150,6 +150,33 @@ def test_those_who_missed_the_same_are_sent_one_and_the_same(encoded: list[str])
         drain(client, line)
         assert values(line.take()) == dict.fromkeys(MANY, 2.0)
     assert encoded == ["frames"]
+
+
+def test_of_what_many_missed_from_many_turns_on_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "MAX_MISSED_CHARACTERS", 20_000)
+    wall = Wall(*MANY)
+    browsers = []
+    for number in range(20):
+        browsers.append(wall.browser())
+        browsers[-1][0].behind = True
+        wall.samples(dict.fromkeys(MANY, float(number)))
+        wall.flush()
+    wall.samples(dict.fromkeys(MANY, 100.0))
+    for client, line in browsers:
+        line.take()
+        # Each has missed from another turn on, what nobody else has missed.
+        wall.sample(MANY[client.turn % len(MANY)], 100.0)
+    wall.flush()
+    (first, _), *_ = browsers
+    assert first.channel
+    for client, line in browsers:
+        drain(client, line)
+        assert values(line.take()) == dict.fromkeys(MANY, 100.0)
+        kept = sum(len(one.text) for one in first.channel._missed.values() if one)
+        assert kept == first.channel._missed_characters <= 20_000
+    assert 1 < len(first.channel._missed) < 20
+    wall.flush()
+    assert (first.channel._missed, first.channel._missed_characters) == ({}, 0)
 
 
 def test_a_line_that_fills_up_meanwhile_is_sent_the_rest_later() -> None:

@@ -86,7 +86,7 @@ def test_machines_that_disagree_or_collide_leave_a_text_that_is_taken() -> None:
     for machine in ("a", "b"):
         exposition.add_sample(machine, hostile, [1, 2, 3, 4, 5, 6])
         exposition.add_sample(machine, Layout((Series(CPU),)), [7])
-    exposition.add_counts(Counts(), 3, live=True)
+    exposition.add_counts(Counts(), 3, 4, live=True)
     samples = check(exposition.text())
     assert ("sysmon_up", '{machine="a"}', 1) in samples
     assert ("sysmon_own_label", '{machine="a",instance_machine="b"}', 3) in samples

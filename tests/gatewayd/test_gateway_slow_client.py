@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from contextlib import AsyncExitStack
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from sysmonstm.gatewayd import line, websocket
+from sysmonstm.gatewayd import backlog, line, messages, pulse
 from sysmonstm.gatewayd.client import Client
 from sysmonstm.metric import Layout, Series
 from tests.gatewayd.fleet_publisher import CORE, FleetPublisher
-from tests.gatewayd.raw_watcher import RawWatcher
+from tests.gatewayd.raw_watcher import PING, PONG, RawWatcher
 from tests.gatewayd.running_gateway import RunningGateway, serving, until
 
 WIDE = Layout(tuple(Series(CORE, str(number)) for number in range(2000)))
@@ -36,8 +39,9 @@ def the_client(gateway: RunningGateway) -> Client:
 
 
 def unsent(client: Client) -> int:
+    """What is kept for it, the kernel's part not counted."""
     assert isinstance(client.line, line.SocketLine)
-    return client.line._transport.get_write_buffer_size()
+    return client.line.buffered + client.line._waiting_bytes
 
 
 async def test_it_skips_samples_and_catches_up_with_the_newest(
@@ -51,11 +55,12 @@ async def test_it_skips_samples_and_catches_up_with_the_newest(
         await shower(gateway, publisher, 300)
         assert client.behind
         # It is sent nothing more once there is enough.
-        assert unsent(client) < line.TRANSPORT_BYTES + MOST_BYTES + 300_000  # the snapshot with its layout
+        assert client.line.buffered <= line.LEFT_BYTES + line.PART_BYTES
+        assert unsent(client) < client.line.buffered + MOST_BYTES + 300_000  # the snapshot with its layout
         waiting = unsent(client)
         before = counts.websocket_messages, counts.websocket_frames_skipped
         await shower(gateway, publisher, 400)
-        assert unsent(client) <= waiting
+        assert unsent(client) <= waiting + len(messages.PING)
         assert counts.websocket_messages - before[0] < 5  # beats
         assert counts.websocket_frames_skipped - before[1] > 390
         assert not client.notices.keys() - {("beat", "")}
@@ -110,18 +115,119 @@ async def test_others_are_shown_all_meanwhile(gateway: RunningGateway, publisher
             assert shown == list(range(100))
 
 
-async def test_one_that_takes_nothing_for_long_is_let_go_of_and_counted(
-    gateway: RunningGateway, publisher: FleetPublisher, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is dead is found out within seconds."""
+    for name, seconds in (("LOOK", 0.05), ("QUIET", 0.2), ("STALLED", 2.0), ("ANSWER", 1.0)):
+        monkeypatch.setattr(pulse, f"{name}_SECONDS", seconds)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_one_that_reads_slowly_but_steadily_stays_though_pings_reach_it_late(
+    gateway: RunningGateway, publisher: FleetPublisher
 ) -> None:
-    monkeypatch.setattr(line, "STALLED_SECONDS", 0.3)
     publisher.show("web1", [0.0] * 2000, WIDE)
     await gateway.knows("web1")
     hub = gateway.gateway.hub
-    with await RawWatcher.open(gateway):
-        await shower(gateway, publisher, 300)
+    with await RawWatcher.open(gateway) as watcher:
+        await watcher.handshake()
+        pings: list[float] = []
+        number = 0
+        while len(pings) < 4:
+            for _ in range(3):
+                publisher.sample("web1", [float(number := number + 1)] * 2000, WIDE)
+            for frame in await watcher.sip(2000):
+                pings += [time.monotonic()] if frame[0] & 15 == PING else []
+            assert hub.clients, "it was let go of"
+            await asyncio.sleep(0.04)
+    # Each was sent once the one before had been answered for a while, and then lay behind what is unsent.
+    waited = [later - earlier - pulse.QUIET_SECONDS for earlier, later in pairwise(pings)]
+    assert max(waited) > pulse.ANSWER_SECONDS
+    assert hub.counts.websocket_frames_skipped > 0
+    assert hub.counts.websocket_clients_dropped == 0
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("samples", [0, 300])
+async def test_one_that_answers_no_ping_or_takes_nothing_is_let_go_of_with_all_that_is_unsent_and_counted(
+    gateway: RunningGateway, publisher: FleetPublisher, samples: int
+) -> None:
+    """With nothing unsent the kernel takes the ping for it, which is all that it ever does."""
+    publisher.show("web1", [0.0] * 2000, WIDE)
+    await gateway.knows("web1")
+    hub = gateway.gateway.hub
+    with await RawWatcher.open(gateway, "?machines=web1&metrics=" if samples == 0 else ""):
+        client = the_client(gateway)
+        if samples:
+            await shower(gateway, publisher, samples)
         await until(lambda: not hub.clients)
-    assert hub.counts.websocket_clients_dropped == 1
+        await until(lambda: hub.counts.websocket_clients_dropped == 1)
+        # Nobody would look after it any more.
+        await until(lambda: unsent(client) == 0)
+    assert hub.unsent_bytes == 0
     assert not len(hub.channels)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_one_that_says_much_but_takes_nothing_is_let_go_of(
+    gateway: RunningGateway, publisher: FleetPublisher
+) -> None:
+    publisher.show("web1", [0.0] * 2000, WIDE)
+    await gateway.knows("web1")
+    hub = gateway.gateway.hub
+    with await RawWatcher.open(gateway) as watcher:
+        await shower(gateway, publisher, 300)
+        with contextlib.suppress(ConnectionError):
+            while hub.clients:
+                await watcher.send(PONG)
+                await asyncio.sleep(0.05)
+    assert hub.counts.websocket_clients_dropped == 1
+
+
+async def test_what_many_have_not_taken_is_kept_once(gateway: RunningGateway, publisher: FleetPublisher) -> None:
+    publisher.show("web1", [0.0] * 10_000, Layout(tuple(Series(CORE, str(number)) for number in range(10_000))))
+    await gateway.knows("web1")
+    hub = gateway.gateway.hub
+    async with AsyncExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(await RawWatcher.open(gateway))
+        await until(lambda: all(client.line.full for client in hub.clients))
+        snapshot = max(len(one) for client in hub.clients for one in client.line._waiting)  # type: ignore[attr-defined]
+        assert snapshot > 800_000
+        # Some may have come after the first picture was too old.
+        assert hub.backlog.octets <= 4 * snapshot
+        assert hub.unsent_bytes - hub.backlog.octets <= 20 * (line.LEFT_BYTES + line.PART_BYTES)
+        async with gateway.session.get(gateway.server.make_url("/metrics")) as response:
+            assert f"gatewayd_websocket_unsent_bytes {hub.unsent_bytes}\n" in await response.text()
+    await until(lambda: not hub.clients)
+    assert hub.unsent_bytes == 0
+
+
+async def test_where_too_much_is_unsent_to_all_together_who_is_behind_waits_and_others_do_not(
+    gateway: RunningGateway, publisher: FleetPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.show("web1", [0.0] * 2000, WIDE)
+    await gateway.knows("web1")
+    hub = gateway.gateway.hub
+    async with gateway.watch() as quick:
+        await quick.next_of("snapshot")
+        with await RawWatcher.open(gateway) as stalled:
+            await shower(gateway, publisher, 300)
+            await until(lambda: hub.backlog.octets > 0)
+            while (await quick.next_of("frames"))["frames"][0]["values"][0] < 299:
+                pass
+            monkeypatch.setattr(backlog, "MOST_BYTES", 1)
+            async with gateway.watch() as late:
+                await until(lambda: hub.counts.websocket_held_back == 1)
+                publisher.sample("web1", [1000.0] * 2000, WIDE)
+                assert (await quick.next_of("frames"))["frames"][0]["values"][0] == 1000.0
+                assert hub.counts.websocket_held_back == 1
+                told = asyncio.create_task(late.next_of_any())
+                await stalled.handshake()
+                while not told.done():
+                    await stalled.frame()
+                snapshot = await told
+                assert (snapshot["type"], snapshot["machines"][0]["values"][0]) == ("snapshot", 1000.0)
 
 
 async def test_one_that_takes_nothing_does_not_keep_the_gateway_from_stopping(
@@ -135,22 +241,5 @@ async def test_one_that_takes_nothing_does_not_keep_the_gateway_from_stopping(
             assert the_client(gateway).behind
             began = time.monotonic()
             await gateway.server.close()
-            assert time.monotonic() - began < line.STALLED_SECONDS / 2
+            assert time.monotonic() - began < pulse.STALLED_SECONDS / 2
             assert not gateway.gateway.hub.clients
-
-
-async def test_one_that_answers_no_ping_is_let_go_of_with_all_that_is_unsent_and_counted(
-    gateway: RunningGateway, publisher: FleetPublisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(websocket, "HEARTBEAT_SECONDS", 0.4)
-    publisher.show("web1", [0.0] * 2000, WIDE)
-    await gateway.knows("web1")
-    hub = gateway.gateway.hub
-    with await RawWatcher.open(gateway):
-        client = the_client(gateway)
-        await shower(gateway, publisher, 300)
-        assert unsent(client) > 0
-        await until(lambda: not hub.clients)
-        await until(lambda: hub.counts.websocket_clients_dropped == 1)
-        # Nobody would look after it any more.
-        await until(lambda: unsent(client) == 0)

@@ -114,7 +114,15 @@ async def test_the_address_says_what_the_first_snapshot_holds(
 
 
 @pytest.mark.parametrize(
-    "query", ["metrics=cpu", "metrics=cpu.percent,,", "metric=cpu.percent", "machines=a&machine=b"]
+    "query",
+    [
+        "metrics=cpu",
+        "metrics=cpu.percent,,",
+        "metric=cpu.percent",
+        "machines=a&machine=b",
+        "metrics=a.b&metrics=a.b",
+        "machines=a&machines=",
+    ],
 )
 async def test_an_address_that_asks_for_nonsense_is_a_problem(gateway: RunningGateway, query: str) -> None:
     handshake = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}

@@ -24,6 +24,8 @@ from sysmonstm.gatewayd.texts import Texts, frames_text
 OPENING_SECONDS = 1.0
 # If these are more messages, a new snapshot is shorter.
 MAX_OPENING = 200
+# What is kept of what clients have missed, for others who missed the same: each may have missed from another turn on.
+MAX_MISSED_CHARACTERS = 4 * 1024 * 1024
 
 
 class Channel:
@@ -45,6 +47,7 @@ class Channel:
         self._said: dict[str, int] = {}
         # What a client misses that has all up to a turn; from turn to turn.
         self._missed: dict[int, Message | None] = {}
+        self._missed_characters = 0
         # A snapshot and what was said since; empty if none is as new as it must be.
         self._opening: list[Message] = []
         self._opened_at = 0.0
@@ -70,7 +73,7 @@ class Channel:
     def introduce(self, names: Collection[str]) -> None:
         """Tell of machines that came or said something else of themselves."""
         # Whoever is behind would be sent it after this, and it may hold older samples than this.
-        self._missed.clear()
+        self._forget_missed()
         self._name_layouts(names)
         texts = ((name, self._texts.machine(name, self._picture.state(name))) for name in names)
         self.say([Message("machine", name, f'{{"type":"machine",{text}}}') for name, text in texts])
@@ -88,7 +91,7 @@ class Channel:
         gathered, self._gathered = self._gathered, {}
         if gathered:
             self._show(gathered)
-        self._missed.clear()
+        self._forget_missed()
         if time.monotonic() - self._opened_at > OPENING_SECONDS:
             self._opening = []
 
@@ -96,7 +99,7 @@ class Channel:
         """A machine is no more. Everybody is told: who does not ask for it now may have it from before."""
         self._gathered.pop(name, None)
         self._said.pop(name, None)
-        self._missed.clear()
+        self._forget_missed()
         bundle = Bundle([forgotten])
         self._record(bundle.messages)
         for client in self.clients:
@@ -107,7 +110,7 @@ class Channel:
         self._turn += 1
         self._gathered = {}
         self._said.clear()
-        self._missed.clear()
+        self._forget_missed()
         self._opening = []
         for client in self.clients:
             client.resync()
@@ -116,10 +119,8 @@ class Channel:
         """Send a client whose line is drained what it misses. If it takes only a part of it, it is behind again."""
         client.behind = False
         if client.snapshot_due:
-            client.snapshot_due = False
             client.turn = self._turn
-            # At once, however much it is: it is bounded, and all of it belongs together.
-            client.tell(Bundle(self._open()))
+            client.send_picture(self._open(), time.monotonic())
         client.send_notices()
         if not client.behind and client.turn < self._turn:
             missed = self._missed_since(client.turn)
@@ -131,7 +132,7 @@ class Channel:
         before = sorted(self._said.get(name, 0) for name in names)
         self._turn += 1
         self._said.update(dict.fromkeys(names, self._turn))
-        self._missed.clear()
+        self._forget_missed()
         frames = Message("frames", "", frames_text(map(self._texts.frame, names)))
         self._record([frames])
         for client in self.clients:
@@ -142,11 +143,19 @@ class Channel:
                 self._counts.websocket_frames_skipped += len(before) - bisect_right(before, client.turn)
 
     def _missed_since(self, turn: int) -> Message | None:
-        if turn not in self._missed:
-            names = [name for name, said in self._said.items() if said > turn]
-            text = frames_text(map(self._texts.frame, names))
-            self._missed[turn] = Message("frames", "", text) if names else None
-        return self._missed[turn]
+        if turn in self._missed:
+            return self._missed[turn]
+        names = [name for name, said in self._said.items() if said > turn]
+        missed = Message("frames", "", frames_text(map(self._texts.frame, names))) if names else None
+        characters = len(missed.text) if missed else 0
+        if self._missed_characters + characters <= MAX_MISSED_CHARACTERS:
+            self._missed[turn] = missed
+            self._missed_characters += characters
+        return missed
+
+    def _forget_missed(self) -> None:
+        self._missed.clear()
+        self._missed_characters = 0
 
     def _name_layouts(self, names: Iterable[str]) -> None:
         """Tell the layouts of these machines' samples before they are shown, unless the clients have them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # With more than this unsent, a snapshot says it shorter.
 MAX_NOTICES = 1000
+# A new picture, that is a snapshot, comes after so many seconds at the earliest, however often another is wished for.
+PICTURE_SECONDS = 1.0
 # When a fleet falls silent, who was behind has a short notice for each machine: these many go by one write.
 MANY_CHARACTERS = 16 * 1024
 
@@ -28,6 +31,10 @@ class Line(Protocol):
     @property
     def full(self) -> bool:
         """Whether nothing more should be written until it has been drained."""
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes are kept for this client alone."""
 
     def write(self, frames: bytes) -> None:
         """Send whole frames after all that was written before."""
@@ -46,6 +53,8 @@ class Client:
     channel: Channel | None = None
     turn: int = 0
     snapshot_due: bool = True
+    # Monotonic, in seconds.
+    pictured_at: float = -PICTURE_SECONDS
     behind: bool = True
     notices: dict[tuple[str, str], Message] = field(default_factory=dict)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,6 +70,21 @@ class Client:
     def send(self, one: Message) -> None:
         """Send a message, which is its turn."""
         self._write(one.frame(deflated=self.line.deflates), 1)
+
+    def send_picture(self, messages: Iterable[Message], now: float) -> None:
+        """Send a snapshot and what was said since, at once: it is bounded, and all of it belongs together."""
+        self.snapshot_due = False
+        self.pictured_at = now
+        # One by one: joined they would be another copy for each client.
+        for one in messages:
+            self.line.write(one.frame(deflated=self.line.deflates))
+            self.counts.websocket_messages += 1
+        if self.line.full:
+            self._fall_behind()
+
+    def picture_in(self, now: float) -> float:
+        """In how many seconds it may be sent what it is due; 0 if now."""
+        return max(self.pictured_at + PICTURE_SECONDS - now, 0.0) if self.snapshot_due else 0.0
 
     def send_notices(self) -> None:
         """Send what was kept, for as long as there is room for it."""

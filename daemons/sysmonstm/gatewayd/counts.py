@@ -16,3 +16,4 @@ class Counts:
     websocket_frames_skipped: int = 0
     websocket_events_lost: int = 0
     websocket_clients_dropped: int = 0
+    websocket_held_back: int = 0

@@ -1,77 +1,138 @@
-"""The way to a WebSocket client: writes ready frames beside those that aiohttp sends, and sees who takes nothing.
+"""The way to a WebSocket client: writes ready frames beside those that aiohttp sends, little at a time.
 
-aiohttp's own send_str would frame, and deflate, for each client anew. So we write to the transport, and rely on this:
-aiohttp answers pings, sends its own and closes by one write of a whole frame each, with no task switch in it (control
-frames are neither deflated nor queued), and we write whole frames only: they cannot get between each other. Once
-`closed` is true it has sent its close frame, after which nothing may follow. All else is the public interface of
-asyncio and aiohttp: what deflating was agreed to (`compress`), the transport's buffer, and the writer's `drain`.
+aiohttp's own send_str would frame, and deflate, for each client anew. So we write to the transport. It copies what it
+cannot send at once (asyncio of Python 3.11), and so it is given a little only; the rest lies here, where all lines that
+have the same to send have one object of it. We answer pings and send our own: aiohttp writes nothing but its close
+frame, in one write. Once `closed` is true it has done so, and nothing may follow. Who has part of a message by then
+cannot be told why it is closed; its connection ends all the same. All else is the public interface of asyncio and
+aiohttp: what deflating was agreed to (`compress`), the transport's buffer, and the writer's `drain`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
+import sys
+import termios
+from collections import deque
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+from sysmonstm.gatewayd.backlog import Backlog
 from sysmonstm.gatewayd.messages import LARGEST_WINDOW_BITS
 
-STALLED_SECONDS = 30.0
-# How much of what is unsent may lie in the kernel, and here in the transport. The rest waits where newer samples take
-# the place of older ones.
-KERNEL_BYTES = 128 * 1024
-TRANSPORT_BYTES = 64 * 1024
+# How much of what is unsent may lie in the kernel, where newer samples cannot take the place of older ones.
+KERNEL_BYTES = 64 * 1024
+# The transport is given so much at a time, once it has no more than that left. With TLS, asyncio has up to 64 KiB more.
+PART_BYTES, LEFT_BYTES = 32 * 1024, 4 * 1024
 TCP_NOTSENT_LOWAT = 25  # a name in Python's socket module since 3.12
-
-
-class StalledError(Exception):
-    """The client has not taken a byte for too long."""
 
 
 class SocketLine:
     """The connection of a WebSocket that has been opened."""
 
-    def __init__(self, ws: web.WebSocketResponse, transport: asyncio.Transport, writer: AbstractStreamWriter) -> None:
+    def __init__(
+        self, ws: web.WebSocketResponse, transport: asyncio.Transport, writer: AbstractStreamWriter, backlog: Backlog
+    ) -> None:
         self._ws = ws
         self._transport = transport
         self._writer = writer
+        self._backlog = backlog
+        # What the transport has not been given yet; of the first it has had `_given` bytes.
+        self._waiting: deque[bytes] = deque()
+        self._given = 0
+        self._waiting_bytes = 0
+        # Bytes since the connection was opened.
+        self.written = 0
         # A client with a smaller window could not take what is deflated for all: it is sent the plain frames, as the
         # extension allows.
         self.deflates = ws.compress == LARGEST_WINDOW_BITS
-        transport.set_write_buffer_limits(high=TRANSPORT_BYTES)
+        transport.set_write_buffer_limits(high=LEFT_BYTES, low=LEFT_BYTES // 4)
         _keep_little_in_kernel(transport)
 
     @property
     def full(self) -> bool:
-        """Whether more waits in the transport than should."""
-        return self._transport.get_write_buffer_size() > TRANSPORT_BYTES
+        """Whether more waits here than the kernel takes."""
+        return bool(self._waiting) or self.buffered > LEFT_BYTES
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes the transport keeps for this client alone."""
+        return self._transport.get_write_buffer_size()
+
+    @property
+    def taken(self) -> int:
+        """How many of the bytes `written` the other side has acknowledged.
+
+        By a few too many while TLS keeps some, and too few on a unix socket, whose queue counts what it costs.
+        """
+        if self._transport.is_closing():
+            return self.written
+        return self.written - self._waiting_bytes - self.buffered - _queued(self._transport)
 
     def write(self, frames: bytes) -> None:
         """Send whole frames, unless the connection closes."""
-        if not self._ws.closed and not self._transport.is_closing():
+        if self._closing:
+            return
+        self.written += len(frames)
+        if not self.full and len(frames) <= PART_BYTES:
             self._transport.write(frames)
+            return
+        self._waiting.append(frames)
+        self._waiting_bytes += len(frames)
+        self._backlog.keep(frames)
+        self._feed()
 
     async def drain(self) -> None:
-        """Wait until little is left; StalledError if for STALLED_SECONDS not a byte of it leaves."""
-        draining = asyncio.ensure_future(self._writer.drain())
-        try:
-            while True:
-                unsent = self._transport.get_write_buffer_size()
-                done, _ = await asyncio.wait({draining}, timeout=STALLED_SECONDS)
-                if done:
-                    return draining.result()
-                if self._transport.get_write_buffer_size() >= unsent:
-                    raise StalledError
-        finally:
-            draining.cancel()
+        """Wait until little is left."""
+        await self._writer.drain()
+        while self._waiting:
+            self._feed()
+            await self._writer.drain()
 
     def abort(self) -> None:
         """Close the connection without waiting for anything."""
         self._transport.abort()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Keep nothing for the client any more."""
+        while self._waiting:
+            self._drop_first()
+
+    @property
+    def _closing(self) -> bool:
+        return self._ws.closed or self._transport.is_closing()
+
+    def _feed(self) -> None:
+        if self._closing:
+            self.let_go()
+        while self._waiting and self.buffered <= LEFT_BYTES:
+            part = memoryview(self._waiting[0])[self._given : self._given + PART_BYTES]
+            self._transport.write(part)
+            self._given += len(part)
+            self._waiting_bytes -= len(part)
+            if self._given == len(self._waiting[0]):
+                self._drop_first()
+
+    def _drop_first(self) -> None:
+        frames = self._waiting.popleft()
+        self._waiting_bytes -= len(frames) - self._given
+        self._given = 0
+        self._backlog.drop(frames)
+
+
+def _queued(transport: asyncio.Transport) -> int:
+    """How many bytes the kernel keeps until the other side acknowledges them."""
+    sock = transport.get_extra_info("socket")
+    return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def _keep_little_in_kernel(transport: asyncio.Transport) -> None:
     sock = transport.get_extra_info("socket")
-    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, KERNEL_BYTES)
+    else:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from sysmonstm import bus, logs
 from sysmonstm.bus import Changes, Fleet, State
 from sysmonstm.gatewayd import subscription
+from sysmonstm.gatewayd.backlog import Backlog
 from sysmonstm.gatewayd.channels import Channels
 from sysmonstm.gatewayd.client import Client
 from sysmonstm.gatewayd.counts import Counts
@@ -35,6 +36,7 @@ class Hub:
 
     def __init__(self, counts: Counts) -> None:
         self.counts = counts
+        self.backlog = Backlog(counts)
         self.picture = Picture()
         self.channels = Channels(self.picture, counts)
         self.clients: set[Client] = set()
@@ -54,6 +56,11 @@ class Hub:
     def live(self) -> bool:
         """Whether the fleet is as Redis has it now."""
         return self.picture.live
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What slow clients have not taken yet; the kernel has more."""
+        return self.backlog.octets + sum(client.line.buffered for client in self.clients)
 
     def state(self, name: str) -> State:
         """A machine's state; while Redis is away, as it was last known."""

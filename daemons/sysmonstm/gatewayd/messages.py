@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 # The last frame of a text message; and that it is deflated.
 FINAL_TEXT, DEFLATED = 0x81, 0x40
+PING, PONG = b"\x89\x00", 0x8A
 LARGEST_WINDOW_BITS = 15
 # The fastest: 3 times smaller in 0.4 ms for 50 kB. Level 6 takes 3 times as long for 7 % less.
 LEVEL = 1
@@ -90,6 +91,11 @@ def encode_deflated(text: str) -> bytes:
     deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, -LARGEST_WINDOW_BITS)
     payload = deflate.compress(text.encode()) + deflate.flush(zlib.Z_SYNC_FLUSH)
     return _framed(FINAL_TEXT | DEFLATED, payload.removesuffix(FLUSHED))
+
+
+def pong(payload: bytes) -> bytes:
+    """The answer to a ping, as a frame."""
+    return _framed(PONG, payload)
 
 
 def _framed(first: int, payload: bytes) -> bytes:

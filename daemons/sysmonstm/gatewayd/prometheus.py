@@ -30,7 +30,8 @@ COUNT_HELP = {
     "websocket_messages": "Messages sent to WebSocket clients",
     "websocket_frames_skipped": "Samples that a WebSocket client was too slow for, replaced by newer ones",
     "websocket_events_lost": "Events that a WebSocket client was too slow for",
-    "websocket_clients_dropped": "WebSocket clients let go of because they took nothing",
+    "websocket_clients_dropped": "WebSocket clients let go of because they took nothing or did not answer",
+    "websocket_held_back": "Times that a WebSocket client had to wait as too much was unsent to all together",
 }
 
 
@@ -68,12 +69,15 @@ class Exposition:
                 metric = series.metric
                 self._add(metric_name(metric), "gauge", metric.help, _labels(label, series), f"{value:.7g}")
 
-    def add_counts(self, counts: Counts, clients: int, *, live: bool) -> None:
+    def add_counts(self, counts: Counts, clients: int, unsent: int, *, live: bool) -> None:
         """What the gateway says of itself. No metric of a machine can have these names: they lack the prefix."""
         for field in fields(counts):
             name = f"gatewayd_{field.name}_total"
             self._add(name, "counter", COUNT_HELP[field.name], "", str(getattr(counts, field.name)))
         self._add("gatewayd_websocket_clients", "gauge", "WebSocket clients connected now", "", str(clients))
+        self._add(
+            "gatewayd_websocket_unsent_bytes", "gauge", "What slow WebSocket clients have yet to take", "", str(unsent)
+        )
         self._add("gatewayd_live", "gauge", "1 if the fleet is as Redis has it now", "", str(int(live)))
 
     def text(self) -> str:

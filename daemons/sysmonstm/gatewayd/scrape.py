@@ -18,7 +18,7 @@ async def scrape(request: web.Request) -> web.Response:
     """Every value of the machines whose samples come, and how the gateway is."""
     hub = request.app[GATEWAY].hub
     exposition = Exposition()
-    exposition.add_counts(hub.counts, len(hub.clients), live=hub.live)
+    exposition.add_counts(hub.counts, len(hub.clients), hub.unsent_bytes, live=hub.live)
     for number, name in enumerate(sorted(hub.fleet.machines)):
         if number % MACHINES_A_TURN == 0:
             await asyncio.sleep(0)

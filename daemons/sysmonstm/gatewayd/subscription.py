@@ -51,7 +51,11 @@ def from_query(query: Mapping[str, str]) -> Subscription:
         raise ValueError(
             f"there is no parameter {min(unknown)[:MAX_TEXT]!r} here; /api/openapi.json says what there is"
         )
-    asked = {name: text.split(",") if text else [] for name, text in query.items()}
+    asked: dict[str, list[str]] = {}
+    for name, text in query.items():
+        if name in asked:
+            raise ValueError(f"'{name}' is given more than once; separate names by commas")
+        asked[name] = text.split(",") if text else []
     metrics = _names(asked, "metrics", MAX_METRICS)
     return Subscription(_names(asked, "machines", MAX_MACHINES), check_metrics(metrics))
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from http import HTTPStatus
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from sysmonstm import logs
-from sysmonstm.gatewayd import line, subscription
+from sysmonstm.gatewayd import pulse, subscription
 from sysmonstm.gatewayd.client import Client
 from sysmonstm.gatewayd.guard import check_origin
 from sysmonstm.gatewayd.keys import GATEWAY, SOCKETS
-from sysmonstm.gatewayd.line import SocketLine, StalledError
+from sysmonstm.gatewayd.line import SocketLine
 from sysmonstm.gatewayd.live import MAX_CLIENTS, Hub
+from sysmonstm.gatewayd.messages import PING, pong
+from sysmonstm.gatewayd.pulse import Pulse, Verdict
 from sysmonstm.gatewayd.subscription import Subscription
 from sysmonstm.problem import ProblemError
 
-HEARTBEAT_SECONDS = 20.0
 CLOSE_SECONDS = 1.0
+# Between two wishes of a client that are looked at: it may have millions, and each costs us up to a millisecond.
+HEED_SECONDS = 0.05
 GOING_AWAY = b"the gateway restarts; connect again in 1 s"
 MAX_MESSAGE_BYTES = 64 * 1024
 
@@ -32,30 +36,29 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     asked = _asked(request)
     if len(hub.clients) >= MAX_CLIENTS:
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_CLIENTS} browsers are connected already")
-    # `compress` has aiohttp agree to permessage-deflate, and inflate what comes. We deflate: see line.py.
-    ws = web.WebSocketResponse(
-        heartbeat=HEARTBEAT_SECONDS, timeout=CLOSE_SECONDS, max_msg_size=MAX_MESSAGE_BYTES, compress=True
-    )
+    # `compress` has aiohttp agree to permessage-deflate, and inflate what comes. We deflate, and ping: see line.py.
+    ws = web.WebSocketResponse(autoping=False, timeout=CLOSE_SECONDS, max_msg_size=MAX_MESSAGE_BYTES, compress=True)
     writer = await ws.prepare(request)
     if request.transport is None:
         return ws  # it is gone already
-    way = SocketLine(ws, request.transport, writer)
+    way = SocketLine(ws, request.transport, writer, hub.backlog)
     request.app[SOCKETS].add(ws)
-    client = Client(way, hub.counts)
+    client, signs = Client(way, hub.counts), Pulse(time.monotonic())
     try:
         hub.join(client, asked)
         async with asyncio.TaskGroup() as group:
-            pump = group.create_task(_pump(way, client, request.remote))
-            await _listen(ws, hub, client)
-            pump.cancel()
+            work = _pump(way, client, hub), _look_after(way, client, signs, request.remote)
+            tasks = [group.create_task(one) for one in work]
+            await _listen(ws, way, hub, client, signs)
+            for task in tasks:
+                task.cancel()
     finally:
         hub.leave(client)
         request.app[SOCKETS].discard(ws)
+        way.let_go()
         if ws.close_code == WSCloseCode.ABNORMAL_CLOSURE:
             # aiohttp only asks for the end, and what is unsent would be kept for as long as the client takes nothing.
             way.abort()
-    if isinstance(ws.exception(), TimeoutError):
-        _dropped(client, f"a browser did not answer within {HEARTBEAT_SECONDS / 2:g} s", request.remote)
     return ws
 
 
@@ -73,31 +76,59 @@ def _asked(request: web.Request) -> Subscription:
         raise ProblemError(HTTPStatus.BAD_REQUEST, str(error)) from None
 
 
-async def _listen(ws: web.WebSocketResponse, hub: Hub, client: Client) -> None:
+async def _listen(ws: web.WebSocketResponse, way: SocketLine, hub: Hub, client: Client, signs: Pulse) -> None:
     """Heed what the client says until it is gone."""
     async for received in ws:
+        signs.heard(time.monotonic())
         if received.type is WSMsgType.TEXT:
             hub.heed(client, received.data)
+            await asyncio.sleep(HEED_SECONDS)
+        elif received.type is WSMsgType.PING:
+            if not await _drained(way):
+                return
+            way.write(pong(received.data))
         elif received.type is WSMsgType.BINARY:
             await ws.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b"messages are JSON text")
 
 
-async def _pump(way: SocketLine, client: Client, remote: str | None) -> None:
-    """Bring the client up each time that it is behind and its line is drained, until it takes nothing any more."""
+async def _pump(way: SocketLine, client: Client, hub: Hub) -> None:
+    """Bring the client up each time that it is behind, its line is drained, and it may be sent what it is due."""
+    while True:
+        await client.wake.wait()
+        client.wake.clear()
+        if not await _drained(way):
+            return
+        await hub.backlog.room()
+        while wait_seconds := client.picture_in(time.monotonic()):
+            await asyncio.sleep(wait_seconds)
+            await hub.backlog.room()
+        if client.channel:
+            client.channel.bring_up(client)
+
+
+async def _drained(way: SocketLine) -> bool:
+    """Wait until little is left; False if the connection is gone."""
     try:
-        while True:
-            await client.wake.wait()
-            client.wake.clear()
-            await way.drain()
-            if client.channel:
-                client.channel.bring_up(client)
+        await way.drain()
     except ConnectionError:
-        return
-    except StalledError:
-        _dropped(client, f"a browser took nothing for {line.STALLED_SECONDS:g} s", remote)
-        way.abort()
+        return False
+    return True
 
 
-def _dropped(client: Client, why: str, remote: str | None) -> None:
+async def _look_after(way: SocketLine, client: Client, signs: Pulse, remote: str | None) -> None:
+    """Ping a client that says nothing, and let go of one that is dead."""
+    while True:
+        await asyncio.sleep(pulse.LOOK_SECONDS)
+        match signs.look(time.monotonic(), way.written, way.taken):
+            case Verdict.PING:
+                way.write(PING)
+            case Verdict.STALLED:
+                return _let_go(way, client, f"a browser took nothing for {pulse.STALLED_SECONDS:g} s", remote)
+            case Verdict.SILENT:
+                return _let_go(way, client, f"a browser did not answer within {pulse.ANSWER_SECONDS:g} s", remote)
+
+
+def _let_go(way: SocketLine, client: Client, why: str, remote: str | None) -> None:
     client.counts.websocket_clients_dropped += 1
     log.warning("websocket.dropped", f"{why} and is let go of", peer=remote)
+    way.abort()
