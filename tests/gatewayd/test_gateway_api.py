@@ -173,20 +173,48 @@ async def test_a_family_is_all_of_its_kinds_and_no_other(gateway: RunningGateway
         assert await ids(f"kind={none}") == []
 
 
-@pytest.mark.parametrize("query", [{"kind": "alert"}, {"kind": "alert.firing"}, {"kind": "alert", "from": "0"}])
-async def test_rare_kinds_are_not_looked_for_among_all_events(
-    gateway: RunningGateway, writer: HistoryWriter, query: dict[str, str]
+@pytest.mark.parametrize("share", [1000, 2])
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ({"kind": "alert"}, "events_by_family "),
+        ({"kind": "alert.firing"}, "events_by_family "),
+        ({"kind": "alert", "from": "40000"}, "events_by_family_and_time "),
+        ({"kind": "alert", "to": "20000"}, "events_by_family_and_time "),
+        ({"kind": "alert", "from": "0", "to": "20000", "before": "20000"}, "events_by_family_and_time "),
+    ],
+)
+async def test_kinds_are_not_looked_for_among_all_events_be_they_rare_or_not(
+    gateway: RunningGateway, writer: HistoryWriter, query: dict[str, str], index: str, share: int
 ) -> None:
     writer.connection.execute(
-        "INSERT INTO events (kind, severity, message)"
-        " SELECT CASE WHEN n % 1000 = 0 THEN 'alert.firing' ELSE 'unit.started' END, 'info', 'something'"
-        " FROM generate_series(1, 50000) AS n"
+        "INSERT INTO events (kind, severity, message, time)"
+        " SELECT CASE WHEN n %% %s = 0 THEN 'alert.firing' ELSE 'unit.started' END, 'info', 'something',"
+        " to_timestamp(n) FROM generate_series(1, 50000) AS n",
+        (share,),
     )
     writer.connection.execute("ANALYZE events")
     question, arguments = queries._events(parameters.events_request(query))
     async with gateway.gateway.database.connection() as connection:
         plan = await (await connection.execute(f"EXPLAIN {question}".encode(), arguments)).fetchall()
-    assert any("events_by_family" in line for (line,) in plan), plan
+    # Half of all events may as well be found by any index in their order; none may be sorted.
+    assert share == 2 or any(f"{index}on" in line for (line,) in plan), plan
+    assert not any("Sort" in line or "Seq Scan" in line for (line,) in plan), plan
+
+
+async def test_every_event_is_on_some_page_however_many_are_of_one_moment(
+    gateway: RunningGateway, writer: HistoryWriter
+) -> None:
+    moment = 1_764_480_000.123457
+    ids = [writer.event("alert.firing", "web1", "at once", time=moment) for _ in range(7)]
+    earlier = writer.event("alert.firing", "web1", "before", time=moment - 0.000001)
+    writer.event("alert.firing", "web1", "too early", time=moment - 10)
+    path = f"/api/events?kind=alert&limit=3&from={moment - 5:.6f}"
+    found, page = [], (await gateway.get(f"{path}&to={moment + 5:.6f}"))["events"]
+    while page:
+        found += page
+        page = (await gateway.get(f"{path}&to={page[-1]['time']}&before={page[-1]['id']}"))["events"]
+    assert [one["id"] for one in found] == [*reversed(ids), earlier]
 
 
 async def test_events_of_a_range_come_by_their_times_however_late_they_were_stored(
@@ -222,6 +250,7 @@ async def test_events_of_a_range_come_by_their_times_however_late_they_were_stor
         ("to=-1", "to"),
         ("from=20&to=20", "from"),
         ("from=20&before=7", "before"),
+        ("from=20&to=30&before=x", "before"),
         ("machine=%00", "machine"),
         ("kind=%0a", "kind"),
     ],

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from sysmonstm.gatewayd import history
 from sysmonstm.metric import Kind, Layout, Metric, Series, Unit
 from tests.gatewayd.fleet_publisher import CPU, DISK, LAYOUT, OTHER_LAYOUT, HistoryWriter
 from tests.gatewayd.running_gateway import RunningGateway
@@ -96,6 +97,24 @@ async def test_an_instance_filter_leaves_only_that_instance(gateway: RunningGate
     path = f"{HISTORY}?metric=filesystem.percent&from={START}&to={START + 5}&instance="
     assert [one["instance"] for one in (await gateway.get(path + "/srv"))["series"]] == ["/srv"]
     assert (await gateway.get(path + "/no"))["series"] == []
+
+
+async def test_too_many_readings_are_refused_in_a_sentence_that_says_what_to_ask_for(
+    gateway: RunningGateway, writer: HistoryWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine, layout = writer.machine("web1"), writer.layout(LAYOUT)
+    writer.frame(machine, layout, START, [1, 2, 3, 4])
+    path = f"{HISTORY}?metric=cpu.core_percent&from={START}&to={START + 40}"
+    # Two cores in four buckets, though only one of these holds anything.
+    monkeypatch.setattr(history, "MOST_READINGS", 7)
+    problem = await gateway.get(path, 400)
+    assert (problem["parameter"], "7 readings; ask for fewer points" in problem["detail"]) == ("points", True)
+    assert len((await gateway.get(f"{path}&instance=1"))["series"]) == 1
+    assert len((await gateway.get(f"{path}&points=3"))["series"]) == 2
+    monkeypatch.setattr(history, "MOST_READINGS", 8)
+    assert len((await gateway.get(path))["series"]) == 2
+    monkeypatch.setattr(history, "MOST_READINGS", 3)
+    assert (await gateway.get(f"{path}&instance=1", 400))["parameter"] == "points"
 
 
 async def test_two_hosts_under_one_name_fall_into_the_same_buckets(

@@ -15,8 +15,11 @@ from sysmonstm.gatewayd.fleet_queries import MachineGapRow
 from sysmonstm.gatewayd.keys import GATEWAY
 from sysmonstm.gatewayd.parameters import HistoryRequest
 from sysmonstm.gatewayd.queries import GapRow, History, MachineRow, SeriesRow, TierRow
-from sysmonstm.problem import not_found
+from sysmonstm.problem import bad_parameter, not_found
 from sysmonstm.wire import MAX_TEXT, json_values
+
+# Of all instances together: 500 units on a wide screen are some 12 MB of text.
+MOST_READINGS = 500_000
 
 
 async def history(request: web.Request) -> web.Response:
@@ -28,9 +31,15 @@ async def history(request: web.Request) -> web.Response:
     if machine is None:
         raise parameters.unknown_machine(name)
     chosen = buckets.choose(asked.from_us, asked.to_us, asked.points, machine.interval_us, machine.tiers)
-    found = await database.history(name, machine, asked, chosen)
+    # Buckets in which nothing was read are written too.
+    most = MOST_READINGS // chosen.count
+    found = await database.history(name, machine, asked, chosen, most + 1)
     if found is None:
         raise not_found("metric", f"{name} has no metric {asked.metric[:MAX_TEXT]!r}; /api/metrics lists what there is")
+    if len(found.series) > most:
+        raise bad_parameter(
+            "points", f"that is more than {MOST_READINGS} readings; ask for fewer points, or one instance"
+        )
     return web.Response(text=_text(name, machine, asked, chosen, found), content_type="application/json")
 
 

@@ -132,7 +132,7 @@ OPERATIONS = (
             Parameter("to", "Seconds since 1970, or ISO 8601, itself excluded; no bound if not given", TIME),
             Parameter(
                 "before",
-                "Only those with a smaller id: the next page. Not with 'from' or 'to'",
+                "Only those with a smaller id: the next page. In a range of time the id of an event whose time is 'to'",
                 {"type": "integer", "minimum": 1},
             ),
             Parameter("limit", "How many at most", _whole(parameters.DEFAULT_EVENTS, parameters.MAX_EVENTS)),

@@ -60,7 +60,8 @@ class FleetHistoryRequest:
 class EventsRequest:
     """A question to /api/events. Times in microseconds since 1970, `to_us` excluded; None is no bound.
 
-    Of a `family` of kinds ("alert"), or of a `kind` and then of its family too.
+    Of a `family` of kinds ("alert"), or of a `kind` and then of its family too. In a range of time `before` is the id
+    of an event at `to_us`, with which the page before ended.
     """
 
     machine: str | None
@@ -136,8 +137,8 @@ def events_request(query: Query) -> EventsRequest:
         to_us,
         whole_number(query, "limit", DEFAULT_EVENTS, MAX_EVENTS),
     )
-    if asked.ranged and before is not None:
-        raise bad_parameter("before", "'before' pages through all events; in a range of time ask for an earlier 'to'")
+    if asked.from_us is not None and to_us is None and before is not None:
+        raise bad_parameter("before", "in a range of time 'before' is an event's id, and needs its time as 'to'")
     return asked
 
 

@@ -26,7 +26,7 @@ HISTORY = """
 SELECT instance, max(unit), array_agg(round(date_part('epoch', time - %(start)s) * 1000000 / %(step_us)s)::integer),
     array_agg(min), array_agg(mean), array_agg(max)
 FROM history(%(name)s, %(metric)s, %(from)s, %(to)s, %(step)s, %(instance)s, %(stream)s, %(start)s)
-WHERE count > 0 GROUP BY instance ORDER BY instance COLLATE "C"
+WHERE count > 0 GROUP BY instance ORDER BY instance COLLATE "C" LIMIT %(most_series)s
 """
 
 TIERS = 'SELECT tier, "from", "to" FROM history_tiers(%(from)s, %(to)s, %(step)s)'
@@ -184,9 +184,9 @@ class Database(Pool):
         return MachineRow(row[0], round(row[1] * 1e6), row[2], tuple(Tier(*tier) for tier in tiers)) if row else None
 
     async def history(
-        self, name: str, machine: MachineRow, request: HistoryRequest, buckets: Buckets
+        self, name: str, machine: MachineRow, request: HistoryRequest, buckets: Buckets, most_series: int
     ) -> History | None:
-        """What the machine's metric read in these buckets; None if it has no such metric."""
+        """What the machine's metric read in these buckets, by so many instances; None if it has no such metric."""
         arguments = {
             "name": name,
             "machine": machine.id,
@@ -199,6 +199,7 @@ class Database(Pool):
             "step_us": buckets.step_us,
             "start": moment(buckets.start_us),
             "most_gaps": MAX_GAPS,
+            "most_series": most_series,
         }
         async with self.connection() as connection:
             meanings = await (await connection.execute(MEANINGS, arguments)).fetchall()
@@ -249,9 +250,13 @@ def _events(asked: EventsRequest) -> tuple[str, dict[str, object]]:
         # The one that is indexed; rare kinds are found by it too.
         "split_part(kind, '.', 1) = %(family)s": ("family", asked.family),
         "kind = %(kind)s": ("kind", asked.kind),
-        "id < %(before)s": ("before", asked.before),
+        ("(time, id) < (%(to)s, %(before)s)" if asked.ranged else "id < %(before)s"): ("before", asked.before),
         "time >= %(from)s": ("from", None if asked.from_us is None else moment(asked.from_us)),
-        "time < %(to)s": ("to", None if asked.to_us is None else moment(asked.to_us)),
+        # Of that moment itself are those of smaller id, if it is said which.
+        ("time < %(to)s" if asked.before is None else "time <= %(to)s"): (
+            "to",
+            None if asked.to_us is None else moment(asked.to_us),
+        ),
     }
     conditions = [condition for condition, (_, value) in given.items() if value is not None]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
