@@ -17,7 +17,9 @@ NARROWEST = (360, 740)
 PATIENCE_MS = 30_000
 
 Scheme = Literal["light", "dark"]
+Motion = Literal["reduce", "no-preference"]
 Open = Callable[..., Page]
+Prepare = Callable[[Page], object]
 
 
 class Watched:
@@ -26,6 +28,11 @@ class Watched:
     def __init__(self, origin: str) -> None:
         self.origin = origin
         self.complaints: list[str] = []
+        self._expected: list[str] = []
+
+    def expects(self, *fragments: str) -> None:
+        """The browser itself complains of what a test did, in words that have one of these."""
+        self._expected.extend(fragments)
 
     def follow(self, page: Page) -> None:
         page.on("console", self._said)
@@ -34,7 +41,7 @@ class Watched:
         page.on("websocket", lambda socket: self._asked(socket.url.replace("ws", "http", 1)))
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        if message.type == "error" and not any(fragment in message.text for fragment in self._expected):
             self.complaints.append(message.text)
 
     def _asked(self, url: str) -> None:

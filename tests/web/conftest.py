@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.web.browsing import DESKTOP, PATIENCE_MS, TAGS, Open, Scheme, Watched
+from tests.web.browsing import DESKTOP, PATIENCE_MS, TAGS, Motion, Open, Prepare, Scheme, Watched
 from tests.whole_system import WholeSystem, whole_system
 
 # The first is the same browser without windows of its own, whose menus and tabs cost more than most pages do.
@@ -54,15 +54,24 @@ def watched(dashboard_system: WholeSystem) -> Watched:
 
 @pytest.fixture
 def open_page(browser: Browser, dashboard_system: WholeSystem, watched: Watched) -> Iterator[Open]:
-    """Opens a path of the dashboard; in the end no page may have complained or asked another origin."""
+    """Opens a path of the dashboard, after `prepare` has had the page; in the end none may have done what it must not."""
     contexts = []
 
-    def open_path(path: str = "/", size: tuple[int, int] = DESKTOP, scheme: Scheme = "light") -> Page:
-        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    def open_path(
+        path: str = "/",
+        size: tuple[int, int] = DESKTOP,
+        scheme: Scheme = "light",
+        *,
+        prepare: Prepare = lambda page: None,
+        motion: Motion = "no-preference",
+    ) -> Page:
+        viewport = {"width": size[0], "height": size[1]}
+        context = browser.new_context(viewport=viewport, color_scheme=scheme, reduced_motion=motion)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         watched.follow(page)
+        prepare(page)
         page.goto(dashboard_system.url + path)
         return page
 

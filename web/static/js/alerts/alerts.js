@@ -1,6 +1,7 @@
 // @ts-check
 /** The alerts that fire now: asked again whenever an event says that they changed, shown as a strip on top. */
 
+import { NoAnswer, answerOf, untilAgain } from "../live/asking.js";
 import { byId, element, setText, show } from "../page/dom.js";
 import { linkTo } from "../page/here.js";
 import { ranked } from "./ranked.js";
@@ -11,8 +12,6 @@ import { duration } from "../page/units.js";
 
 /** More than this would push the page away. */
 const MOST_SHOWN = 3;
-const PATIENCE_MS = 10_000;
-const RETRY_MS = 5000;
 
 export class Alerts {
   /** @param {() => void} onChange */
@@ -24,6 +23,8 @@ export class Alerts {
     this.pending = [];
     /** Whether these are what there is now; "away" leaves what was known. @type {"loading" | "known" | "away"} */
     this.known = "loading";
+    /** Why they cannot be asked for now, or "". */
+    this.why = "";
     /** @type {Map<string, string>} */
     this.worstOf = new Map();
     this.asking = false;
@@ -48,13 +49,10 @@ export class Alerts {
     this.asking = true;
     clearTimeout(this.retryTimer);
     try {
-      const response = await fetch("api/alerts", { signal: AbortSignal.timeout(PATIENCE_MS) });
-      if (response.ok) this.take((await response.json()).alerts);
-      else this.failed();
+      this.take((await answerOf("api/alerts")).alerts);
     } catch (error) {
-      const late = error instanceof DOMException && error.name === "TimeoutError";
-      if (!late && !(error instanceof TypeError)) throw error;
-      this.failed();
+      if (!(error instanceof NoAnswer)) throw error;
+      this.failed(error.because);
     } finally {
       this.asking = false;
     }
@@ -70,20 +68,23 @@ export class Alerts {
     for (const alert of this.firing) {
       if (!this.worstOf.has(alert.machine)) this.worstOf.set(alert.machine, alert.severity);
     }
-    this.tell(true);
+    this.why = "";
+    this.tell();
     this.onChange();
   }
 
-  failed() {
+  /** @param {string} why */
+  failed(why) {
     this.known = "away";
-    this.tell(false);
+    this.why = why;
+    this.tell();
     this.onChange();
-    this.retryTimer = setTimeout(() => void this.refresh(), RETRY_MS);
+    this.retryTimer = setTimeout(() => void this.refresh(), untilAgain());
   }
 
-  /** @param {boolean} known */
-  tell(known) {
-    show(byId("alerts-unknown"), !known);
+  tell() {
+    setText(byId("alerts-unknown"), `Alerts cannot be read at the moment: ${this.why}. Trying again.`);
+    show(byId("alerts-unknown"), this.why !== "");
   }
 
   /**

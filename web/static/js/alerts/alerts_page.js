@@ -48,7 +48,7 @@ export class AlertsPage extends Page {
     this.stopUnits = onUnitsChange(() => this.remake());
     this.past.begin(view.alerts, this.range.span());
     void this.rules.refresh();
-    void refreshCatalogue().then(() => this.drawRules());
+    void refreshCatalogue(this.leaving.signal, () => this.drawRules());
     this.alertsChanged();
   }
 
@@ -97,6 +97,7 @@ export class AlertsPage extends Page {
     setText(byId("alerts-none"), this.whyNone(chosen.length, firing.length));
     show(byId("alerts-none"), chosen.length === 0);
     byId("alerts-none").dataset.state = known;
+    setText(byId("alerts-old"), `These are the alerts as they were: ${this.alerts.why}.`);
     show(byId("alerts-old"), known === "away" && firing.length + pending.length > 0);
   }
 
@@ -107,7 +108,7 @@ export class AlertsPage extends Page {
   whyNone(chosen, all) {
     if (this.alerts.known === "loading") return "Loading…";
     if (all > chosen) return `${counted(all, "alert")} fire${all === 1 ? "s" : ""}, and none is among those that are chosen.`;
-    if (this.alerts.known === "away") return "Alerts cannot be read at the moment: the database does not answer.";
+    if (this.alerts.known === "away") return `Alerts cannot be read at the moment: ${this.alerts.why}.`;
     return "Nothing fires.";
   }
 

@@ -1,6 +1,7 @@
 // @ts-check
 /** The alerts of a time, newest first: asks for them page by page, until enough of those that are chosen are known. No DOM. */
 
+import { NoAnswer, answerOf, untilAgain } from "../live/asking.js";
 import { isChosen } from "./alerts_choice.js";
 import { FAMILY, pastAlert } from "./past_alert.js";
 
@@ -13,21 +14,8 @@ export const PAGE = 50;
 const ASKED = 200;
 /** A filter that lets few through is followed so far back at each wish, in pages. */
 const MOST_PAGES = 10;
-const RETRY_MS = 5000;
 /** The gateway's times are exact to it; the end of a range is excluded. */
 const MICROSECOND = 1e-6;
-
-/** What the gateway says instead. The message is fit to be shown. */
-class NoAlerts extends Error {
-  /**
-   * @param {string} message
-   * @param {boolean} passing whether asking again later can help
-   */
-  constructor(message, passing) {
-    super(message);
-    this.passing = passing;
-  }
-}
 
 export class PastAlerts {
   /** @param {() => void} onChange */
@@ -111,9 +99,10 @@ export class PastAlerts {
       this.tell("known", "");
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof NoAlerts)) throw error;
-      this.tell("away", error.message);
-      if (error.passing) this.retryTimer = setTimeout(() => void this.follow(), RETRY_MS * (0.5 + Math.random()));
+      if (!(error instanceof NoAnswer)) throw error;
+      const said = error.sentence("Past alerts", true);
+      this.tell("away", error.passing ? `${said} Trying again.` : said);
+      if (error.passing) this.retryTimer = setTimeout(() => void this.follow(), untilAgain());
     }
   }
 
@@ -147,19 +136,10 @@ export class PastAlerts {
  * @param {number} from seconds since 1970
  * @param {number} to seconds since 1970, itself excluded
  * @param {AbortSignal} signal
- * @returns {Promise<FleetEvent[]>} rejects with NoAlerts, or AbortError
+ * @returns {Promise<FleetEvent[]>} rejects with NoAnswer, or AbortError
  */
 async function ask(machine, from, to, signal) {
   const query = new URLSearchParams({ kind: "alert", from: from.toFixed(6), to: to.toFixed(6), limit: String(ASKED) });
   if (machine) query.set("machine", machine);
-  let response;
-  try {
-    response = await fetch(`api/events?${query}`, { signal });
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new NoAlerts("Past alerts cannot be reached. Trying again.", true);
-  }
-  if (response.ok) return (await response.json()).events;
-  const passing = response.status >= 500;
-  throw new NoAlerts(passing ? "Past alerts are away: the database does not answer. Trying again." : `Past alerts were refused (${response.status}).`, passing);
+  return (await answerOf(`api/events?${query}`, signal)).events;
 }

@@ -1,6 +1,8 @@
 // @ts-check
 /** The rules that alerts come of: asked of the gateway, which asks sysmon-alertd. */
 
+import { NoAnswer, answerOf, untilAgain } from "../live/asking.js";
+
 /**
  * As /api/rules has it; a rule about silence has no metric.
  * @typedef {{rule: string, source: "default" | "changed" | "file", severity: string, machine: string,
@@ -8,8 +10,6 @@
  *   threshold: number | null, clear: number | null, message: string, resolved: string, firing: number,
  *   pending: number}} Rule
  */
-
-const RETRY_MS = 5000;
 
 export class Rules {
   /** @param {() => void} onChange */
@@ -29,15 +29,11 @@ export class Rules {
     this.asking = new AbortController();
     const { signal } = this.asking;
     try {
-      const response = await fetch("api/rules", { signal });
-      const answer = await response.json();
-      if (response.ok) this.take(answer.rules);
-      else this.failed(String(answer.detail ?? "sysmon-alertd does not answer"));
+      this.take((await answerOf("api/rules", signal)).rules);
     } catch (error) {
       if (signal.aborted) return;
-      // No answer at all, or a proxy's, which is no JSON.
-      if (!(error instanceof TypeError) && !(error instanceof SyntaxError)) throw error;
-      this.failed("the gateway cannot be reached");
+      if (!(error instanceof NoAnswer)) throw error;
+      this.failed(error.detail || (error.why === "away" ? "sysmon-alertd does not answer" : error.because));
     }
   }
 
@@ -51,7 +47,7 @@ export class Rules {
   /** @param {string} why */
   failed(why) {
     this.away = why;
-    this.retryTimer = setTimeout(() => void this.refresh(), RETRY_MS * (0.5 + Math.random()));
+    this.retryTimer = setTimeout(() => void this.refresh(), untilAgain());
     this.onChange();
   }
 

@@ -1,10 +1,12 @@
 // @ts-check
 /** Asks the gateway for history: a few questions at a time, and again later when it cannot answer. */
 
+import { NoAnswer, answerOf } from "../live/asking.js";
+
 /** @typedef {import("../live/contract.js").History} History */
 
 const AT_ONCE = 4;
-/** Longer than the gateway itself waits for the database. */
+/** Many charts may wait in the gateway for the database at once. */
 const PATIENCE_MS = 30_000;
 
 /** The gateway did not answer with history. The message is fit to be shown. */
@@ -56,16 +58,11 @@ export async function fetchHistory(machine, metric, from, to, signal, points) {
  * @returns {Promise<any>} what is answered; rejects with HistoryError, or AbortError
  */
 export async function ask(address, signal, none) {
-  let response;
   try {
-    response = await fetch(address, { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]) });
-    if (response.ok) return await response.json();
+    return await answerOf(address, signal, PATIENCE_MS);
   } catch (error) {
-    const late = error instanceof DOMException && error.name === "TimeoutError";
-    if (!late && !(error instanceof TypeError)) throw error;
-    throw new HistoryError(late ? "History does not answer." : "History cannot be reached.", true);
+    if (!(error instanceof NoAnswer)) throw error;
+    if (error.why === "none") throw none;
+    throw new HistoryError(error.sentence("History"), error.passing);
   }
-  if (response.status === 404) throw none;
-  if (response.status === 503) throw new HistoryError("History is away: the database does not answer.", true);
-  throw new HistoryError(`History was refused (${response.status}).`, response.status >= 500);
 }

@@ -29,8 +29,7 @@ export class ComparePage extends Page {
    */
   constructor({ store }, view) {
     super();
-    /** Whether another page has come. */
-    this.left = false;
+    this.leaving = new AbortController();
     this.store = store;
     this.choice = view.compare;
     this.range = new Range(() => store.now(), view.time);
@@ -47,7 +46,7 @@ export class ComparePage extends Page {
     this.joinTimer = 0;
     this.stopFrames = store.onFrame((frame) => this.comparison.take(frame));
     this.follow();
-    void refreshCatalogue().then(() => this.left || this.tellChoice());
+    void refreshCatalogue(this.leaving.signal, () => this.tellChoice());
   }
 
   makeComparison() {
@@ -214,7 +213,7 @@ export class ComparePage extends Page {
 
   /** @override */
   destroy() {
-    this.left = true;
+    this.leaving.abort();
     clearTimeout(this.joinTimer);
     this.stopFrames();
     this.comparison.destroy();

@@ -3,7 +3,7 @@
 
 import { byId, element } from "../page/dom.js";
 import { linkTo } from "../page/here.js";
-import { catalogue, familiesFound, familyTitle } from "../live/catalogue.js";
+import { catalogue, familiesFound, familyTitle, whyNoCatalogue } from "../live/catalogue.js";
 import { Picker } from "../page/picker.js";
 
 /** @typedef {import("./compare_choice.js").CompareChoice} CompareChoice */
@@ -26,7 +26,7 @@ export class MetricPicker {
   /** @param {string} search */
   found(search) {
     const families = familiesFound(catalogue().values(), search);
-    if (!catalogue().size) return [element("p", { class: "hint" }, "No machine has told of a metric yet.")];
+    if (!catalogue().size) return [element("p", { class: "hint" }, whyNoCatalogue())];
     if (!families.length) return [element("p", { class: "hint" }, "No metric is called so.")];
     return families.map(({ family, metrics }) => {
       const title = element("h2", { id: `family-${family}` }, familyTitle(family));

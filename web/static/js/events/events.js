@@ -1,6 +1,7 @@
 // @ts-check
 /** What happened lately, newest first: of the fleet or of one machine. Asks for it, keeps it and lists it. */
 
+import { NoAnswer, answerOf, untilAgain } from "../live/asking.js";
 import { byId, element, setText, show } from "../page/dom.js";
 import { Happened, MOST_KEPT } from "./happened.js";
 import { withLink } from "./mention.js";
@@ -11,7 +12,6 @@ import { clock, dateTime, day } from "../time/moments.js";
 const MOST_SHOWN = 30;
 /** Of the time that charts show. */
 const MOST_ASKED = 500;
-const RETRY_MS = 5000;
 
 export class Events {
   /**
@@ -51,10 +51,11 @@ export class Events {
       this.take(answers.flat(), "Nothing has happened yet.");
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof NoEvents)) throw error;
-      this.draw(error.message);
+      if (!(error instanceof NoAnswer)) throw error;
+      const said = error.sentence("Past events", true);
+      this.draw(error.passing ? `${said} Trying again.` : said);
       const again = () => void this.load(machine, shown);
-      if (error.passing) this.retryTimer = setTimeout(again, RETRY_MS * (0.5 + Math.random()));
+      if (error.passing) this.retryTimer = setTimeout(again, untilAgain());
     }
   }
 
@@ -141,32 +142,11 @@ function questions(machine, [from, to]) {
   return [{ machine, from: "0", limit: String(MOST_SHOWN) }, inside];
 }
 
-/** The gateway did not answer with events. The message is fit to be shown. */
-class NoEvents extends Error {
-  /**
-   * @param {string} message
-   * @param {boolean} passing whether asking again later can help
-   */
-  constructor(message, passing) {
-    super(message);
-    this.passing = passing;
-  }
-}
-
 /**
  * @param {Record<string, string>} question
  * @param {AbortSignal} signal
- * @returns {Promise<FleetEvent[]>} rejects with NoEvents, or AbortError
+ * @returns {Promise<FleetEvent[]>} rejects with NoAnswer, or AbortError
  */
 async function ask(question, signal) {
-  let response;
-  try {
-    response = await fetch(`api/events?${new URLSearchParams(question)}`, { signal });
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new NoEvents("Past events cannot be reached.", true);
-  }
-  if (response.status >= 500) throw new NoEvents("Past events are away: the database does not answer.", true);
-  if (!response.ok) throw new NoEvents(`Past events were refused (${response.status}).`, false);
-  return (await response.json()).events;
+  return (await answerOf(`api/events?${new URLSearchParams(question)}`, signal)).events;
 }

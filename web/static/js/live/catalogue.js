@@ -6,6 +6,8 @@
  * @typedef {{family: string, metrics: Metric[]}} Family
  */
 
+import { NoAnswer, answerOf, untilAgain } from "./asking.js";
+
 const FRESH_MS = 60_000;
 /** As in metric.py. */
 const METRIC_NAME = /^[a-z][a-z0-9_]{0,31}\.[a-z][a-z0-9_]{0,63}$/;
@@ -15,32 +17,47 @@ let known = new Map();
 let askedAt = -Infinity;
 /** @type {Promise<void> | null} */
 let asking = null;
+/** Why it cannot be asked for now, as a sentence; "" while it can. */
+let fault = "";
 
 /** What is known now, by name; empty until `refreshCatalogue` has been answered. */
 export function catalogue() {
   return known;
 }
 
-/** Ask the gateway unless it was asked lately. Resolves, too, where it cannot be asked: what was known stays. */
-export async function refreshCatalogue() {
-  if (Date.now() - askedAt < FRESH_MS) return;
-  asking ??= ask().finally(() => (asking = null));
-  await asking;
+/** What stands in its place while it is empty. */
+export function whyNoCatalogue() {
+  if (fault) return `${fault} Trying again.`;
+  return askedAt < 0 ? "Loading…" : "No machine has told of a metric yet.";
+}
+
+/**
+ * Ask the gateway unless it was asked lately, again and again until it answers; what was known stays meanwhile.
+ * @param {AbortSignal} signal ends it: another page has come
+ * @param {() => void} tell called whenever something else is known of it
+ */
+export async function refreshCatalogue(signal, tell) {
+  while (Date.now() - askedAt >= FRESH_MS) {
+    asking ??= ask().finally(() => (asking = null));
+    await asking;
+    if (signal.aborted) return;
+    tell();
+    if (fault) await new Promise((resolve) => setTimeout(resolve, untilAgain()));
+    if (signal.aborted) return;
+  }
 }
 
 async function ask() {
-  let response;
   try {
-    response = await fetch("api/metrics");
+    /** @type {Metric[]} */
+    const metrics = (await answerOf("api/metrics")).metrics;
+    known = new Map(metrics.map((one) => [one.metric, one]));
+    askedAt = Date.now();
+    fault = "";
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    return;
+    if (!(error instanceof NoAnswer)) throw error;
+    fault = error.sentence("The list of metrics");
   }
-  if (!response.ok) return;
-  /** @type {Metric[]} */
-  const metrics = (await response.json()).metrics;
-  known = new Map(metrics.map((one) => [one.metric, one]));
-  askedAt = Date.now();
 }
 
 /**

@@ -1,12 +1,12 @@
 // @ts-check
 /** The thresholds of the alert rules, asked of the gateway: what colours meters, and where their marks lie. */
 
+import { NoAnswer, answerOf } from "./asking.js";
 import { USUAL, gaugeOf, levelOf, limitsOf, watchesOf } from "./limits.js";
 
 /** @typedef {import("./limits.js").Limit} Limit */
 /** @typedef {import("./machine_state.js").Machine} Machine */
 
-const PATIENCE_MS = 10_000;
 /** Nothing tells the page that alertd has read its rules anew, so it looks from time to time. */
 const AGAIN_MS = 300_000;
 const RETRY_MS = 30_000;
@@ -80,14 +80,12 @@ export class Thresholds {
   }
 }
 
-/** @returns {Promise<string | null>} null if alertd or the gateway has no answer */
+/** @returns {Promise<string | null>} the answer as JSON; null if alertd or the gateway has no answer */
 async function ask() {
   try {
-    const response = await fetch("api/rules", { signal: AbortSignal.timeout(PATIENCE_MS) });
-    return response.ok ? await response.text() : null;
+    return JSON.stringify(await answerOf("api/rules"));
   } catch (error) {
-    const late = error instanceof DOMException && error.name === "TimeoutError";
-    if (!late && !(error instanceof TypeError)) throw error;
+    if (!(error instanceof NoAnswer)) throw error;
     return null;
   }
 }

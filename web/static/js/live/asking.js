@@ -1,0 +1,98 @@
+// @ts-check
+/** Asks the gateway over HTTP: the one way in which all of the page does, whose patience has an end. No DOM. */
+
+/** Longer than the gateway itself waits for the database, or for sysmon-alertd. */
+const PATIENCE_MS = 10_000;
+const RETRY_MS = 5000;
+
+/**
+ * Nothing came in time; there is nobody who could be asked; what the gateway needs for it is away; there is no such thing;
+ * or it is not answered.
+ * @typedef {"late" | "unreachable" | "away" | "none" | "refused"} Why
+ */
+
+/** There is no answer. Its sentences are fit to be shown. */
+export class NoAnswer extends Error {
+  /**
+   * @param {Why} why
+   * @param {number} status of HTTP, 0 without one
+   * @param {string} detail what the gateway itself says, or ""
+   */
+  constructor(why, status = 0, detail = "") {
+    super(detail || why);
+    this.why = why;
+    this.status = status;
+    this.detail = detail;
+  }
+
+  /** Whether asking again later can help. */
+  get passing() {
+    return this.why === "late" || this.why === "unreachable" || this.status >= 500;
+  }
+
+  /**
+   * What is the matter with what was asked for: "History does not answer."
+   * @param {string} what with a capital
+   * @param {boolean} [many] whether it is in the plural
+   */
+  sentence(what, many = false) {
+    if (this.why === "late") return `${what} ${many ? "do" : "does"} not answer.`;
+    if (this.why === "unreachable") return `${what} cannot be reached.`;
+    if (this.why === "away") return `${what} ${many ? "are" : "is"} away: the database does not answer.`;
+    return `${what} ${many ? "were" : "was"} refused (${this.status}).`;
+  }
+
+  /** The same as what comes after a colon. */
+  get because() {
+    if (this.why === "late") return "the gateway does not answer";
+    if (this.why === "unreachable") return "the gateway cannot be reached";
+    return this.why === "away" ? "the database does not answer" : `the gateway refused (${this.status})`;
+  }
+}
+
+/**
+ * @param {string} address relative to the page
+ * @param {AbortSignal | null} [signal] gives it up
+ * @param {number} [patience] in milliseconds
+ * @returns {Promise<any>} what is answered; rejects with NoAnswer, or AbortError where it was given up
+ */
+export async function answerOf(address, signal = null, patience = PATIENCE_MS) {
+  const late = AbortSignal.timeout(patience);
+  try {
+    const response = await fetch(address, { signal: signal ? AbortSignal.any([signal, late]) : late });
+    if (response.ok) return await response.json();
+    throw new NoAnswer(whyNot(response.status), response.status, await detailOf(response));
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "TimeoutError") throw new NoAnswer("late");
+    // Nobody there, or a proxy that says something else with a good conscience.
+    if (error instanceof TypeError || error instanceof SyntaxError) throw new NoAnswer("unreachable");
+    throw error;
+  }
+}
+
+/** Not all at once, where a thousand pages lost the same gateway: milliseconds until it is worth asking again. */
+export function untilAgain() {
+  return RETRY_MS * (0.5 + Math.random());
+}
+
+/**
+ * @param {number} status
+ * @returns {Why}
+ */
+function whyNot(status) {
+  if (status === 404) return "none";
+  if (status === 503) return "away";
+  // A proxy that does not reach the gateway.
+  return status === 502 || status === 504 ? "unreachable" : "refused";
+}
+
+/** @param {Response} response a problem of the gateway, or anything that a proxy says */
+async function detailOf(response) {
+  try {
+    const { detail } = await response.json();
+    return typeof detail === "string" ? detail : "";
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return "";
+  }
+}
