@@ -54,7 +54,7 @@ def watched(dashboard_system: WholeSystem) -> Watched:
 
 @pytest.fixture
 def open_page(browser: Browser, dashboard_system: WholeSystem, watched: Watched) -> Iterator[Open]:
-    """Opens a path of the dashboard, after `prepare` has had the page; in the end none may have done what it must not."""
+    """Opens a path of the dashboard, after `prepare` has had the page; none may do what it must not."""
     contexts = []
 
     def open_path(

@@ -38,7 +38,7 @@ function connected() {
   connection.open();
   const socket = Socket.made.at(-1);
   socket.say({ type: "snapshot", time: 1000, live: true, layouts: {}, machines: [] });
-  return { store, socket };
+  return { store, socket, connection };
 }
 
 test("once a beat was heard, twelve seconds without a message are the end of the link", () => {
@@ -83,10 +83,23 @@ test("what is followed is asked for in the address, and by a message once it cha
   mock.timers.reset();
 });
 
-test("what the gateway complains of is a warning on the console", () => {
+test("what the gateway refuses is said, everything is asked for in its place, and later the same again", () => {
   const warn = mock.method(console, "warn", () => {});
-  connected().socket.say({ type: "error", detail: "this is not JSON" });
-  assert.deepEqual(warn.mock.calls.map((call) => call.arguments), [["the gateway says: this is not JSON"]]);
+  const { store, socket, connection } = connected();
+  const metrics = ["memory.percent", "cpu.percent"];
+  connection.subscribe({ machines: null, metrics });
+  socket.say({ type: "error", detail: "too many" });
+  assert.deepEqual(warn.mock.calls.map((call) => call.arguments), [["the gateway says: too many"]]);
+  assert.equal(store.refusal, "too many");
+  socket.say({ type: "snapshot", time: 1000, live: true, layouts: {}, machines: [], metrics: null });
+  assert.equal(store.refusal, "too many");
+  mock.timers.tick(19_000);
+  socket.say({ type: "beat", time: 1019 });
+  mock.timers.tick(11_000);
+  const wish = { type: "subscribe", machines: null, metrics };
+  assert.deepEqual(socket.sent, [wish, { type: "subscribe", machines: null, metrics: null }, wish]);
+  socket.say({ type: "snapshot", time: 1000, live: true, layouts: {}, machines: [], metrics: [...metrics].sort() });
+  assert.equal(store.refusal, "");
   warn.mock.restore();
   mock.timers.reset();
 });

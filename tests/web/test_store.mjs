@@ -39,7 +39,7 @@ test("changes are gathered until the next drawing, machines once each", () => {
 test("a machine whose clock was set back goes on, with traces that begin anew", () => {
   const { store } = makeStore();
   store.receive(snapshot(entry("a", 100), entry("b", 100)));
-  store.watch("a");
+  store.watch("a", ["a"]);
   store.receive(frames(frame("a", 105), frame("a", 110)));
   store.receive(frames(frame("a", 50, [7, 8, 9])));
   const machine = store.machines.get("a");
@@ -53,7 +53,7 @@ test("a machine whose clock was set back goes on, with traces that begin anew", 
 
 test("a frame that a snapshot brings again is taken once", () => {
   const { store } = makeStore();
-  store.watch("a");
+  store.watch("a", ["a"]);
   store.receive(snapshot(entry("a", 100)));
   store.receive(snapshot(entry("a", 100)));
   assert.equal(store.frames.length, 1);
@@ -65,7 +65,7 @@ test("a sample that comes again with other metrics, after another page, has them
   const FEW = { ...snapshot({ ...entry("a", 100, [1]), layout: "few" }), layouts: { few: SERIES.slice(0, 1) }, metrics: ["cpu.percent"] };
   store.receive(FEW);
   assert.deepEqual(store.metrics, ["cpu.percent"]);
-  store.watch("a");
+  store.watch("a", ["a"]);
   store.receive(frames({ ...frame("a", 105, [2]), layout: "few" }));
   store.receive(snapshot(entry("a", 105, [2, 3, 4])));
   const machine = store.machines.get("a");
@@ -94,7 +94,7 @@ test("a machine that a full snapshot no longer has is forgotten, the others stay
 test("a machine that was forgotten goes at once, and comes back as a new one", () => {
   const { store, changes, flush } = makeStore();
   store.receive(snapshot(entry("a"), entry("b")));
-  store.watch("a");
+  store.watch("a", ["a"]);
   const before = store.machines.get("a");
   store.receive(frames(frame("a", 105)));
   flush();
@@ -112,7 +112,7 @@ test("a machine that was forgotten goes at once, and comes back as a new one", (
 test("while one machine is watched a snapshot of it does not forget the others", () => {
   const { store } = makeStore();
   store.receive(snapshot(entry("a"), entry("b")));
-  store.watch("a");
+  store.watch("a", ["a"]);
   store.receive(snapshot(entry("a", 105)));
   assert.deepEqual([...store.machines.keys()], ["a", "b"]);
 });
@@ -120,7 +120,7 @@ test("while one machine is watched a snapshot of it does not forget the others",
 test("only the watched machine's frames are kept, and not without bound", () => {
   const { store } = makeStore();
   store.receive(snapshot(entry("a"), entry("b")));
-  store.watch("a");
+  store.watch("a", ["a"]);
   for (let time = 101; time < 5101; time += 1) store.receive(frames(frame("a", time), frame("b", time)));
   assert.ok(store.frames.length <= 2000 && store.frames.length >= 1500);
   assert.ok(store.frames.every((one) => one.machine === "a"));
@@ -165,7 +165,7 @@ test("a snapshot drops layouts that nothing uses, and keeps those of machines it
   const { store } = makeStore();
   store.receive({ ...snapshot(entry("a"), { ...entry("b"), layout: "bb" }), layouts: { aa: SERIES, bb: SERIES, cc: SERIES } });
   assert.deepEqual([...store.layouts.keys()], ["aa", "bb", "cc"]);
-  store.watch("a");
+  store.watch("a", ["a"]);
   store.receive(snapshot(entry("a", 105)));
   assert.deepEqual([...store.layouts.keys()], ["aa", "bb"]);
 });
@@ -216,4 +216,19 @@ test("events that are too many for one drawing are told to be lost, the newest a
   assert.deepEqual(changes.map((change) => [change.events.length, change.events.at(-1).id, change.eventsLost]), [
     [100, 99, false], [100, 100, true],
   ]);
+});
+
+test("a snapshot tells only of the machines that are followed", () => {
+  const store = new Store(() => {});
+  const of = (...names) => ({ type: "snapshot", time: 1000, live: true, layouts: {}, machines: names.map(waiting) });
+  const waiting = (machine) => ({
+    machine, state: "waiting", time: null, layout: null, values: null, interval_seconds: 5, agent_version: "1", facts: {}, tags: [],
+  });
+  store.receive(of("a", "b", "c"));
+  store.watch(null, ["a", "b"]);
+  store.receive(of("a"));
+  assert.deepEqual([...store.machines.keys()], ["a", "c"]);
+  store.watch(null, null);
+  store.receive(of("a"));
+  assert.deepEqual([...store.machines.keys()], ["a"]);
 });

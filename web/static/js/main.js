@@ -69,7 +69,7 @@ function showView(before) {
 function heedPage() {
   if (!page) return;
   document.title = page.title ? `${page.title} · sysmonstm` : "sysmonstm";
-  store.watch(page.watched);
+  store.watch(page.watched, page.subscription.machines);
   connection.subscribe(page.subscription);
 }
 

@@ -21,6 +21,8 @@ import { Rules } from "./rules.js";
 const CHARTS = 4;
 /** Of how many metrics values are followed live. */
 const MOST_METRICS = 32;
+/** Of how many machines; of more all are. */
+const MOST_MACHINES = 64;
 
 export class AlertsPage extends Page {
   /** @override */
@@ -39,7 +41,7 @@ export class AlertsPage extends Page {
     this.range = new Range(() => store.now(), view.time);
     this.firing = new CardList(byId("alerts-firing"), store, CHARTS);
     this.pending = new CardList(byId("alerts-pending"), store, 0);
-    this.filter = new FilterBar(() => [...store.machines.keys(), ...alerts.firing.map((one) => one.machine)]);
+    this.filter = new FilterBar(() => this.names());
     this.past = new PastAlerts(() => this.drawPast());
     this.rules = new Rules(() => this.drawRules());
     this.leaving = new AbortController();
@@ -75,11 +77,17 @@ export class AlertsPage extends Page {
 
   /** @override */
   alertsChanged() {
-    const metrics = [...this.alerts.firing, ...this.alerts.pending].map((one) => one.metric).filter(isMetricName);
-    this.subscription = { machines: null, metrics: [...new Set(metrics)].sort().slice(0, MOST_METRICS) };
+    this.subscription = followed([...this.alerts.firing, ...this.alerts.pending]);
     this.drawNow();
     // What fires has changed, and with it how many each rule has.
     void this.rules.refresh();
+  }
+
+  /** Machines that have or had an alert, as far as is known, and those that another page has asked for. */
+  names() {
+    const { firing, pending } = this.alerts;
+    const had = this.past.byTime.map((one) => one.machine).filter(Boolean);
+    return [...this.store.machines.keys(), ...[...firing, ...pending].map((one) => one.machine), ...had];
   }
 
   /** What fires, and what is pending. */
@@ -199,6 +207,17 @@ export class AlertsPage extends Page {
     this.past.destroy();
     this.rules.destroy();
   }
+}
+
+/**
+ * The values that cards show: of few machines, of which the gateway follows as many sets as there are pages.
+ * @param {Alert[]} alerts
+ * @returns {import("../live/connection.js").Subscription}
+ */
+function followed(alerts) {
+  const metrics = [...new Set(alerts.map((one) => one.metric).filter(isMetricName))].sort();
+  const machines = [...new Set(alerts.map((one) => one.machine))].sort();
+  return { machines: machines.length > MOST_MACHINES ? null : machines, metrics: metrics.slice(0, MOST_METRICS) };
 }
 
 /**

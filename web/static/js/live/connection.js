@@ -13,6 +13,12 @@ const LONGEST_WAIT_MS = 15_000;
 const QUIET_MS = 20_000;
 /** Once the gateway has told that it sends beats, every 5 s: so long without a message means that the link is dead. */
 const MISSED_BEATS_MS = 12_000;
+/** What the gateway does not follow now it may later, when other pages are closed. */
+const REFUSED_AGAIN_MS = 30_000;
+/** A longer query some proxies refuse; then it is asked for by a message. */
+const LONGEST_QUERY = 4000;
+/** What no gateway refuses. @type {Subscription} */
+const EVERYTHING = { machines: null, metrics: null };
 
 /**
  * How long to wait before the attempt: anything up to a bound that doubles, so that a thousand pages do not come back
@@ -38,7 +44,9 @@ function queryOf({ machines, metrics }) {
   const query = new URLSearchParams();
   if (machines !== null) query.set("machines", machines.join(","));
   if (metrics !== null) query.set("metrics", metrics.join(","));
-  return query.size ? `?${query}` : "";
+  const text = query.toString();
+  if (text.length > LONGEST_QUERY) return null;
+  return text && `?${text}`;
 }
 
 export class Connection {
@@ -50,12 +58,13 @@ export class Connection {
     this.address = address;
     this.store = store;
     /** @type {Subscription} */
-    this.subscription = { machines: null, metrics: null };
+    this.subscription = EVERYTHING;
     /** @type {WebSocket | null} */
     this.socket = null;
     this.attempt = 0;
     this.retryTimer = 0;
     this.quietTimer = 0;
+    this.refusedTimer = 0;
     /** Whether a beat was heard on this connection. */
     this.beats = false;
     addEventListener("online", () => this.retryNow());
@@ -71,7 +80,8 @@ export class Connection {
   subscribe(subscription) {
     if (JSON.stringify(subscription) === JSON.stringify(this.subscription)) return;
     this.subscription = subscription;
-    if (this.socket?.readyState === WebSocket.OPEN) this.sendSubscription();
+    this.accepted();
+    this.sendSubscription();
   }
 
   open() {
@@ -103,10 +113,30 @@ export class Connection {
       this.attempt = 0;
       this.store.setLink({ state: "open", attempt: 0, retryAt: 0 });
     }
-    if (message.type === "error") console.warn(`the gateway says: ${message.detail}`);
+    if (message.type === "error") this.refused(message.detail);
+    if (message.type === "snapshot" && isOf(message, this.subscription)) this.accepted();
     if (message.type === "beat") this.beats = true;
     if (this.beats) this.expectWord(socket, MISSED_BEATS_MS, () => this.giveUp(socket));
     else this.expectWord(socket, QUIET_MS, () => this.askForWord(socket));
+  }
+
+  /**
+   * The gateway does not follow what the page asks for. The page works with everything as well, at a higher cost.
+   * @param {string} why
+   */
+  refused(why) {
+    console.warn(`the gateway says: ${why}`);
+    // Where it was asked for in the address, everything comes by itself.
+    const nothing = this.store.link.state === "open" && !this.store.refusal;
+    this.store.setRefusal(why);
+    if (nothing) this.socket?.send(JSON.stringify({ type: "subscribe", ...EVERYTHING }));
+    clearTimeout(this.refusedTimer);
+    this.refusedTimer = setTimeout(() => this.sendSubscription(), REFUSED_AGAIN_MS);
+  }
+
+  accepted() {
+    clearTimeout(this.refusedTimer);
+    if (this.store.refusal) this.store.setRefusal("");
   }
 
   /** @param {WebSocket} socket */
@@ -139,6 +169,7 @@ export class Connection {
     if (socket !== this.socket) return;
     this.socket = null;
     clearTimeout(this.quietTimer);
+    this.accepted();
     this.attempt += 1;
     const wait = waitBefore(this.attempt, Math.random);
     this.store.setLink({ state: "closed", attempt: this.attempt, retryAt: Date.now() + wait });
@@ -150,6 +181,17 @@ export class Connection {
   }
 
   sendSubscription() {
-    this.socket?.send(JSON.stringify({ type: "subscribe", ...this.subscription }));
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    this.socket.send(JSON.stringify({ type: "subscribe", ...this.subscription }));
   }
+}
+
+/**
+ * Whether a snapshot shows what is asked for, and not everything in its place.
+ * @param {import("./contract.js").SnapshotMessage} snapshot
+ * @param {Subscription} subscription
+ */
+function isOf({ metrics }, subscription) {
+  const sorted = (/** @type {string[] | null | undefined} */ names) => JSON.stringify(names ? [...names].sort() : null);
+  return sorted(metrics) === sorted(subscription.metrics);
 }

@@ -44,6 +44,8 @@ export class Store {
     this.link = { state: "connecting", attempt: 0, retryAt: 0 };
     /** Why there is no live data although the link is open; "" while there is. */
     this.liveFault = "";
+    /** Why the gateway does not send what is asked for, but everything; "" if it does. */
+    this.refusal = "";
     this.loaded = false;
     /** Of what metrics frames hold the values; null is all of them. @type {string[] | null} */
     this.metrics = null;
@@ -51,6 +53,8 @@ export class Store {
     this.generation = 0;
     /** The machine whose whole frames are kept, and no other's. @type {string | null} */
     this.watched = null;
+    /** The machines that are subscribed to; null is all. @type {Set<string> | null} */
+    this.followed = null;
     /** Frames of the watched machine, oldest first. @type {Frame[]} */
     this.frames = [];
     this.pending = noChange();
@@ -90,10 +94,13 @@ export class Store {
   }
 
   /**
-   * Keep whole frames of this machine, or of none; a snapshot is then expected to hold only what is subscribed.
+   * Keep whole frames of one machine, or of none. A snapshot tells only of the machines that are followed: of others
+   * that are not in it nothing is known anew.
    * @param {string | null} machine
+   * @param {string[] | null} followed null is all
    */
-  watch(machine) {
+  watch(machine, followed) {
+    this.followed = followed === null ? null : new Set(followed);
     if (machine === this.watched) return;
     this.watched = machine;
     this.frames = [];
@@ -102,6 +109,13 @@ export class Store {
   /** @param {Link} link */
   setLink(link) {
     this.link = link;
+    this.pending.link = true;
+    this.wake();
+  }
+
+  /** @param {string} why */
+  setRefusal(why) {
+    this.refusal = why;
     this.pending.link = true;
     this.wake();
   }
@@ -166,7 +180,7 @@ export class Store {
     for (const [id, series] of Object.entries(snapshot.layouts)) {
       if (!this.layouts.has(id)) this.layouts.set(id, new Layout(id, series));
     }
-    if (this.watched === null) this.forget(new Set(snapshot.machines.map((entry) => entry.machine)));
+    this.forget(new Set(snapshot.machines.map((entry) => entry.machine)));
     for (const entry of snapshot.machines) this.takeMachine(entry);
     this.dropUnusedLayouts(new Set(Object.keys(snapshot.layouts)));
     this.loaded = true;
@@ -192,10 +206,10 @@ export class Store {
     for (const id of this.layouts.keys()) if (!used.has(id)) this.layouts.delete(id);
   }
 
-  /** @param {Set<string>} present */
+  /** @param {Set<string>} present of those that are followed */
   forget(present) {
     for (const name of this.machines.keys()) {
-      if (!present.has(name)) this.machines.delete(name);
+      if (!present.has(name) && (this.followed?.has(name) ?? true)) this.machines.delete(name);
     }
   }
 

@@ -19,7 +19,8 @@ export function linkStatus(store) {
   if (store.liveFault) {
     return { quality: "unavailable", short: "not live", long: `live data unavailable: ${store.liveFault}` };
   }
-  return { quality: "live", short: "live", long: "" };
+  const long = store.refusal && `live, with more than this page needs, because the gateway says: ${store.refusal}. Trying again`;
+  return { quality: "live", short: "live", long };
 }
 
 /** @param {Store} store */
