@@ -69,13 +69,13 @@ test("tags stand by how frequent they are in the fleet, and count the shown mach
 });
 
 test("the fleet is counted by state", () => {
-  assert.deepEqual(census(FLEET), { all: 4, up: 2, silent: 1, waiting: 1, reboot: 1 });
+  assert.deepEqual(census(FLEET, ALERTS), { all: 4, up: 2, silent: 1, waiting: 1, reboot: 1, alerted: 2 });
 });
 
 test("chips are about what there is, and a pressed one takes its filter back", () => {
   const firing = [alert("db1", "critical"), alert("db1", "critical")];
   const changes = [];
-  const chips = summaryChips(choose({ state: "silent" }), { all: 2, up: 2, silent: 0, waiting: 0, reboot: 1 }, firing, (one) => changes.push(one));
+  const chips = summaryChips(choose({ state: "silent" }), { all: 2, up: 2, silent: 0, waiting: 0, reboot: 1, alerted: 0 }, firing, (one) => changes.push(one));
   assert.deepEqual(chips.map((chip) => [chip.text, chip.count]), [["up", 2], ["silent", 0], ["critical", 2], ["needs a reboot", 1]]);
   assert.equal(chips[2].rest, " alerts on 1 machine");
   for (const chip of chips) chip.press();

@@ -129,6 +129,8 @@ def test_tags_states_alerts_and_reboots_are_filters_that_say_how_many_there_are(
                 "waiting 1",
                 "critical 2 alerts on 1 machine",
                 "warning 1 alert on 1 machine",
+                "with alerts 2",
+                "without alerts 3",
                 "needs a reboot 1",
             ]
         )
@@ -146,6 +148,13 @@ def test_tags_states_alerts_and_reboots_are_filters_that_say_how_many_there_are(
         expect_shown(page, "db1")
         chips.get_by_role("button", name="silent").click()
         tags.get_by_role("button", name="prod").click()
+        chips.get_by_role("button", name="with alerts 2", exact=True).click()
+        expect_shown(page, "web2", "web10")
+        chips.get_by_role("button", name="without alerts 3").click()
+        expect_shown(page, "db1", "new", "web1")
+        assert query(page) == {"alert": ["none"]}
+        chips.get_by_role("button", name="without alerts 3").click()
+        assert query(page) == {}
         chips.get_by_role("button", name="critical 2 alerts on 1 machine").click()
         expect_shown(page, "web2")
         chips.get_by_role("button", name="needs a reboot").click()
@@ -225,7 +234,8 @@ def test_rows_keep_their_places_while_someone_points_at_them(browser: Browser, d
         expect_shown(page, "web2", "web1", "fresh", "web10", "db1")
         expect(page.locator("#fleet-held")).to_be_hidden()
         # The keyboard is there as much as a mouse.
-        row(page, "web2").get_by_role("link").focus()
+        page.locator("#fleet-search").press("ArrowDown")
+        expect(row(page, "web2").get_by_role("link")).to_be_focused()
         script.say(sample("web1", cpu=99))
         expect(page.locator("#fleet-held")).to_be_visible(timeout=PATIENCE_MS)
         assert shown(page)[0] == "web2"
@@ -233,13 +243,37 @@ def test_rows_keep_their_places_while_someone_points_at_them(browser: Browser, d
         expect_shown(page, "web1", "web2", "fresh", "web10", "db1")
 
 
-def test_a_mouse_that_was_left_there_holds_nothing(browser: Browser, dashboard_system: WholeSystem) -> None:
+MINUTE_LATER = "() => { const now = performance.now.bind(performance); performance.now = () => now() + 61000; }"
+
+
+@pytest.mark.parametrize("left", ["mouse", "focus"])
+def test_a_mouse_or_a_focus_that_was_left_there_holds_nothing(
+    browser: Browser, dashboard_system: WholeSystem, left: str
+) -> None:
     script = some()
     with fleet_page(browser, f"{dashboard_system.url}/?sort=cpu&order=down", script) as page:
-        row(page, "web10").hover()
+        if left == "mouse":
+            row(page, "web10").hover()
+        else:
+            page.locator("#fleet-search").press("ArrowDown")
         script.say(sample("web2", cpu=95))
         expect(page.locator("#fleet-held")).to_be_visible(timeout=PATIENCE_MS)
-        page.evaluate("() => { const now = performance.now.bind(performance); performance.now = () => now() + 61000; }")
+        page.evaluate(MINUTE_LATER)
+        expect_shown(page, "web2", "web1", "web10", "db1", "new")
+        if left == "focus":
+            # It has moved, and has the focus still.
+            expect(row(page, "web1").get_by_role("link")).to_be_focused()
+
+
+def test_a_click_that_opens_a_machine_elsewhere_holds_nothing(browser: Browser, dashboard_system: WholeSystem) -> None:
+    script = some()
+    with fleet_page(browser, f"{dashboard_system.url}/?sort=cpu&order=down", script) as page:
+        with page.context.expect_page():
+            row(page, "web10").get_by_role("link").click(modifiers=["Control"])
+        page.bring_to_front()
+        page.mouse.move(5, 5)
+        expect(row(page, "web10").get_by_role("link")).to_be_focused()
+        script.say(sample("web2", cpu=95))
         expect_shown(page, "web2", "web1", "web10", "db1", "new")
 
 

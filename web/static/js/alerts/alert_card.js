@@ -19,14 +19,6 @@ import { against, firesIn } from "./wording.js";
 const BEFORE = 900;
 const AFTER = 2700;
 
-/**
- * What makes an alert this one.
- * @param {Alert} alert
- */
-export function alertKey({ rule, machine, instance }) {
-  return JSON.stringify([rule, machine, instance]);
-}
-
 export class AlertCard {
   /**
    * @param {Store} store

@@ -3,8 +3,10 @@
 
 import { NoAnswer, answerOf, untilAgain } from "../live/asking.js";
 import { byId, element, setText, show } from "../page/dom.js";
-import { linkTo } from "../page/here.js";
-import { ranked } from "./ranked.js";
+import { hereText, linkTo } from "../page/here.js";
+import { KeyedList } from "../page/keyed_list.js";
+import { Crier } from "./crier.js";
+import { alertKey, ranked } from "./ranked.js";
 import { withLink } from "../events/mention.js";
 import { duration } from "../page/units.js";
 
@@ -32,6 +34,8 @@ export class Alerts {
     this.retryTimer = 0;
     /** Whether all are shown, however many. */
     this.unfolded = false;
+    this.crier = new Crier();
+    this.list = new KeyedList(byId("alert-list"));
   }
 
   /**
@@ -69,6 +73,7 @@ export class Alerts {
       if (!this.worstOf.has(alert.machine)) this.worstOf.set(alert.machine, alert.severity);
     }
     this.why = "";
+    this.crier.hear(this.firing);
     this.tell();
     this.onChange();
   }
@@ -93,13 +98,13 @@ export class Alerts {
    * @param {number} now seconds since 1970
    */
   draw(machine, now) {
-    const list = byId("alert-list");
     const alerts = this.firing.filter((alert) => machine === null || alert.machine === machine);
     const shown = this.unfolded ? alerts.length : MOST_SHOWN;
-    list.replaceChildren(...alerts.slice(0, shown).map((alert) => alertItem(alert, now, machine === null)));
+    const items = alerts.slice(0, shown).map((alert) => itemOf(alert, now, machine === null));
     const more = alerts.length - shown;
-    if (more > 0) list.append(element("li", { class: "more" }, this.moreButton(more, machine, now)));
-    show(list, alerts.length > 0);
+    if (more > 0) items.push({ key: "more", said: `${more} ${machine}`, make: () => this.moreItem(more, machine, now) });
+    this.list.show(items);
+    show(byId("alert-list"), alerts.length > 0);
   }
 
   /**
@@ -107,13 +112,13 @@ export class Alerts {
    * @param {string | null} machine
    * @param {number} now seconds since 1970
    */
-  moreButton(more, machine, now) {
+  moreItem(more, machine, now) {
     const button = element("button", { type: "button" }, `and ${more} more`);
     button.addEventListener("click", () => {
       this.unfolded = true;
       this.draw(machine, now);
     });
-    return button;
+    return element("li", { class: "more" }, button);
   }
 
   /** Only how long they have fired changes by itself. @param {number} now seconds since 1970 */
@@ -122,6 +127,19 @@ export class Alerts {
       setText(node, duration(now - Number(node.dataset.since)));
     }
   }
+}
+
+/**
+ * @param {Alert} alert
+ * @param {number} now seconds since 1970
+ * @param {boolean} link whether it stands among those of other machines
+ * @returns {import("../page/keyed_list.js").Item}
+ */
+function itemOf(alert, now, link) {
+  const { severity, message, since } = alert;
+  // Its links lead to the time that is looked at now.
+  const said = JSON.stringify([severity, message, since, link, hereText()]);
+  return { key: alertKey(alert), said, make: () => alertItem(alert, now, link) };
 }
 
 /**

@@ -4,6 +4,7 @@
 import { isMetricName, refreshCatalogue } from "../live/catalogue.js";
 import { byId, setText, show } from "../page/dom.js";
 import { onUnitsChange } from "../page/preferences.js";
+import { KeyedList } from "../page/keyed_list.js";
 import { Page } from "../page/page.js";
 import { counted } from "../page/units.js";
 import { Range, sameTime } from "../time/range.js";
@@ -12,7 +13,7 @@ import { CardList } from "./card_list.js";
 import { FilterBar } from "./filter_bar.js";
 import { PastAlerts } from "./past_alerts.js";
 import { pastItem } from "./past_list.js";
-import { ruleRow } from "./rule_list.js";
+import { ruleItem } from "./rule_list.js";
 import { Rules } from "./rules.js";
 
 /** @typedef {import("../live/contract.js").Alert} Alert */
@@ -42,6 +43,8 @@ export class AlertsPage extends Page {
     this.firing = new CardList(byId("alerts-firing"), store, CHARTS);
     this.pending = new CardList(byId("alerts-pending"), store, 0);
     this.filter = new FilterBar(() => this.names());
+    this.pastList = new KeyedList(byId("alerts-past"));
+    this.ruleList = new KeyedList(byId("alerts-rules"));
     this.past = new PastAlerts(() => this.drawPast());
     this.rules = new Rules(() => this.drawRules());
     this.leaving = new AbortController();
@@ -126,7 +129,7 @@ export class AlertsPage extends Page {
     const chosen = past.chosen();
     const now = this.store.now();
     const shown = chosen.slice(0, past.wanted);
-    byId("alerts-past").replaceChildren(...shown.map((one) => pastItem(one, now, this.view.alerts)));
+    this.pastList.show(shown.map((one) => pastItem(one, now, this.view.alerts)));
     show(byId("alerts-more"), past.state === "known" && (!past.whole || chosen.length > shown.length));
     setText(byId("alerts-past-said"), this.pastText(shown.length));
     show(byId("alerts-past-said"), byId("alerts-past-said").textContent !== "");
@@ -145,7 +148,7 @@ export class AlertsPage extends Page {
   drawRules() {
     const { known, away } = this.rules;
     const chosen = [...(known?.values() ?? [])];
-    byId("alerts-rules").replaceChildren(...chosen.map((rule) => ruleRow(rule, this.view)));
+    this.ruleList.show(chosen.map((rule) => ruleItem(rule, this.view)));
     show(byId("alerts-rules-table"), chosen.length > 0);
     const kept = chosen.length ? " These are the rules as they were." : "";
     const said = away ? `The rules cannot be read: ${away}.${kept} Trying again.` : known ? "" : "Loading…";

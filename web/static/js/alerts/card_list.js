@@ -1,8 +1,10 @@
 // @ts-check
 /** A list of alerts as cards, the first of them with their charts: cards stay while their alert does. */
 
-import { element } from "../page/dom.js";
-import { AlertCard, alertKey } from "./alert_card.js";
+import { element, setText } from "../page/dom.js";
+import { place } from "../page/place.js";
+import { AlertCard } from "./alert_card.js";
+import { alertKey } from "./ranked.js";
 
 /** @typedef {import("../live/contract.js").Alert} Alert */
 /** @typedef {import("./rules.js").Rule} Rule */
@@ -23,6 +25,11 @@ export class CardList {
     this.shown = PAGE;
     /** @type {Map<string, AlertCard>} */
     this.cards = new Map();
+    this.more = element("button", { type: "button", class: "more" });
+    this.moreItem = element("li", {}, this.more);
+    /** What a click on it does. */
+    this.listMore = () => {};
+    this.more.addEventListener("click", () => this.listMore());
     this.list.replaceChildren();
   }
 
@@ -38,38 +45,30 @@ export class CardList {
       card.destroy();
       this.cards.delete(key);
     }
-    shown.forEach((alert, at) => this.place(alert, at, rules));
-    for (const extra of [...this.list.children].slice(shown.length)) extra.remove();
+    const made = shown.map((alert) => this.cardOf(alert));
     const more = alerts.length - shown.length;
-    if (more > 0) this.list.append(this.moreItem(more, () => this.update(alerts, rules)));
+    setText(this.more, `and ${more} more`);
+    this.listMore = () => {
+      this.shown += PAGE;
+      this.update(alerts, rules);
+    };
+    place(this.list, [...made.map(([card]) => card.element), ...(more > 0 ? [this.moreItem] : [])]);
+    made.forEach(([card, known], at) => {
+      card.update(shown[at], rules?.get(shown[at].rule));
+      if (!known && at < this.charts) card.open(true);
+    });
   }
 
   /**
    * @param {Alert} alert
-   * @param {number} at
-   * @param {Map<string, Rule> | null} rules
+   * @returns {[card: AlertCard, known: boolean]} whether it was there before
    */
-  place(alert, at, rules) {
+  cardOf(alert) {
     const key = alertKey(alert);
     const known = this.cards.get(key);
     const card = known ?? new AlertCard(this.store, alert);
     this.cards.set(key, card);
-    if (this.list.children[at] !== card.element) this.list.insertBefore(card.element, this.list.children[at] ?? null);
-    card.update(alert, rules?.get(alert.rule));
-    if (!known && at < this.charts) card.open(true);
-  }
-
-  /**
-   * @param {number} more
-   * @param {() => void} again
-   */
-  moreItem(more, again) {
-    const button = element("button", { type: "button", class: "more" }, `and ${more} more`);
-    button.addEventListener("click", () => {
-      this.shown += PAGE;
-      again();
-    });
-    return element("li", {}, button);
+    return [card, known !== undefined];
   }
 
   /** @param {Map<string, Rule> | null} rules */

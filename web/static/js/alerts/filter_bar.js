@@ -3,7 +3,8 @@
 
 import { Picker } from "../page/picker.js";
 import { byId, element, setText, show } from "../page/dom.js";
-import { go, here, linkTo } from "../page/here.js";
+import { go, here, hereText, linkTo } from "../page/here.js";
+import { KeyedList } from "../page/keyed_list.js";
 import { SEVERITIES, isFiltered } from "./alerts_choice.js";
 
 /** @typedef {import("./alerts_choice.js").AlertsChoice} AlertsChoice */
@@ -17,6 +18,7 @@ export class FilterBar {
     this.machines = machines;
     this.text = /** @type {HTMLInputElement} */ (byId("alerts-text"));
     this.picker = new Picker(byId("alerts-machine"), "Search machines", (search) => this.found(search));
+    this.severities = new KeyedList(byId("alerts-severity"));
     this.leaving = new AbortController();
     const { signal } = this.leaving;
     this.text.addEventListener("input", () => this.typed(), { signal });
@@ -28,8 +30,9 @@ export class FilterBar {
    * @param {Record<string, number>} counts of those that fire, by severity
    */
   show(choice, counts) {
-    const links = ["", ...SEVERITIES].map((severity) => severityLink(choice, /** @type {AlertsChoice["severity"]} */ (severity), counts));
-    byId("alerts-severity").replaceChildren(...links);
+    const offered = /** @type {AlertsChoice["severity"][]} */ (["", ...SEVERITIES]);
+    const said = (/** @type {string} */ severity) => JSON.stringify([counts[severity], hereText()]);
+    this.severities.show(offered.map((one) => ({ key: one, said: said(one), make: () => severityLink(choice, one, counts) })));
     this.picker.say(choice.machine || "any machine");
     this.picker.fill();
     if (this.text.value.trim() !== choice.text) this.text.value = choice.text;

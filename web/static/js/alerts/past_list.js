@@ -3,7 +3,7 @@
 
 import { withLink } from "../events/mention.js";
 import { element } from "../page/dom.js";
-import { linkTo } from "../page/here.js";
+import { hereText, linkTo } from "../page/here.js";
 import { duration } from "../page/units.js";
 import { clock, dateTime, day } from "../time/moments.js";
 
@@ -16,8 +16,19 @@ const BECAME = { firing: "fired", resolved: "resolved" };
  * @param {PastAlert} past
  * @param {number} now seconds since 1970
  * @param {import("./alerts_choice.js").AlertsChoice} choice
+ * @returns {import("../page/keyed_list.js").Item}
  */
 export function pastItem(past, now, choice) {
+  const said = `${day(now)} ${hereText()}`;
+  return { key: String(past.id), said, make: () => pastElement(past, now, choice) };
+}
+
+/**
+ * @param {PastAlert} past
+ * @param {number} now seconds since 1970
+ * @param {import("./alerts_choice.js").AlertsChoice} choice
+ */
+function pastElement(past, now, choice) {
   const today = day(past.time) === day(now);
   const when = element("time", { datetime: new Date(past.time * 1000).toISOString() }, today ? clock(past.time) : dateTime(past.time));
   const became = element("span", { class: "became" }, BECAME[past.became] ?? past.became);

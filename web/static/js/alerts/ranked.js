@@ -1,7 +1,15 @@
 // @ts-check
-/** Which alerts are worth more than others. Pure. */
+/** Which alerts are the same, and which are worth more than others. Pure. */
 
 /** @typedef {import("../live/contract.js").Alert} Alert */
+
+/**
+ * What makes an alert this one.
+ * @param {Pick<Alert, "rule" | "machine" | "instance">} alert
+ */
+export function alertKey({ rule, machine, instance }) {
+  return JSON.stringify([rule, machine, instance]);
+}
 
 const ORDER = ["critical", "warning", "info"];
 

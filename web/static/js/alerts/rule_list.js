@@ -3,7 +3,7 @@
 
 import { catalogue } from "../live/catalogue.js";
 import { element } from "../page/dom.js";
-import { linkTo } from "../page/here.js";
+import { hereText, linkTo } from "../page/here.js";
 import { writtenUnit } from "../page/preferences.js";
 import { limits, subject } from "./wording.js";
 
@@ -15,8 +15,18 @@ const SOURCES = { default: "default", changed: "default, changed by the file", f
 /**
  * @param {Rule} rule
  * @param {import("../page/address.js").View} view
+ * @returns {import("../page/keyed_list.js").Item}
  */
-export function ruleRow(rule, view) {
+export function ruleItem(rule, view) {
+  const said = JSON.stringify([rule, hereText(), unitOf(rule)]);
+  return { key: rule.rule, said, make: () => ruleRow(rule, view) };
+}
+
+/**
+ * @param {Rule} rule
+ * @param {import("../page/address.js").View} view
+ */
+function ruleRow(rule, view) {
   const firing = element("td", { class: "number" }, rule.firing ? linkTo({ alerts: { ...view.alerts, text: rule.rule } }, String(rule.firing)) : "–");
   firing.classList.toggle("some", rule.firing > 0);
   return element(
@@ -40,7 +50,11 @@ function condition(rule, view) {
   const { metric } = rule;
   const about = subject(rule);
   if (metric === null) return [`${about} ${limits(rule, "")}`];
-  const unit = writtenUnit(metric, catalogue().get(metric)?.unit ?? "count");
   const link = linkTo({ page: "compare", compare: { ...view.compare, metric, instance: "" } }, metric);
-  return [link, `${about.slice(metric.length)} ${limits(rule, unit)}`];
+  return [link, `${about.slice(metric.length)} ${limits(rule, unitOf(rule))}`];
+}
+
+/** What its threshold is written in. @param {Rule} rule */
+function unitOf({ metric }) {
+  return metric === null ? "" : writtenUnit(metric, catalogue().get(metric)?.unit ?? "count");
 }

@@ -3,6 +3,8 @@
 
 import { NoAnswer, answerOf, untilAgain } from "../live/asking.js";
 import { byId, element, setText, show } from "../page/dom.js";
+import { hereText } from "../page/here.js";
+import { KeyedList } from "../page/keyed_list.js";
 import { Happened, MOST_KEPT } from "./happened.js";
 import { withLink } from "./mention.js";
 import { clock, dateTime, day } from "../time/moments.js";
@@ -29,6 +31,7 @@ export class Events {
     this.mostShown = MOST_SHOWN;
     /** Whether the time that is shown has more events than were asked for. */
     this.cut = false;
+    this.list = new KeyedList(byId("event-list"));
     byId("events-more").addEventListener("click", () => this.unfold());
   }
 
@@ -94,7 +97,11 @@ export class Events {
   /** @param {string} nothing what to say when there is none */
   draw(nothing) {
     const known = this.machine === null ? this.happened.lastTold() : this.happened.byTime.toReversed();
-    byId("event-list").replaceChildren(...known.slice(0, this.mostShown).map((event) => this.item(event)));
+    const today = day(this.now());
+    const said = `${today} ${hereText()}`;
+    this.list.show(
+      known.slice(0, this.mostShown).map((event) => ({ key: String(event.id), said, make: () => this.item(event, today) })),
+    );
     const more = this.machine === null ? 0 : known.length - this.mostShown;
     setText(byId("events-more"), `and ${more} more`);
     show(byId("events-more"), more > 0);
@@ -108,10 +115,12 @@ export class Events {
     this.draw("");
   }
 
-  /** @param {FleetEvent} event */
-  item(event) {
-    const today = day(event.time) === day(this.now());
-    const when = today ? clock(event.time, false) : dateTime(event.time).slice(5);
+  /**
+   * @param {FleetEvent} event
+   * @param {string} today
+   */
+  item(event, today) {
+    const when = day(event.time) === today ? clock(event.time, false) : dateTime(event.time).slice(5);
     const said = element("span", { class: "event-message" }, ...this.words(event));
     return element(
       "li",

@@ -123,7 +123,7 @@ export class FleetPage extends Page {
   /** @override */
   tick() {
     this.list.tick(this.store.now());
-    const counted = JSON.stringify(census(this.store.machines.values()));
+    const counted = JSON.stringify(census(this.store.machines.values(), this.alertsOf));
     if (counted !== this.counted || this.since() >= ARRANGE_MS) this.arrange(false);
     this.counted = counted;
     this.prefill.soon();
@@ -146,7 +146,7 @@ export class FleetPage extends Page {
     this.arrangedAt = performance.now();
     this.list.arrange(groupsOf(this.shown, choice.group), choice.group !== "");
     this.keys.ensureStop();
-    this.bar.show(machines, this.shown, this.alerts.firing);
+    this.bar.show(machines, this.shown, this.alerts.firing, alertsOf);
     this.head.show(choice);
     show(byId("fleet-held"), this.shown.some((machine, at) => machine !== wanted[at]));
     this.showWhatIs(machines.length);

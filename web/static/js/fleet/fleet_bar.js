@@ -103,10 +103,11 @@ export class FleetBar {
    * @param {Machine[]} machines all
    * @param {Machine[]} shown
    * @param {import("../live/contract.js").Alert[]} firing
+   * @param {import("./machine_alerts.js").AlertsOf} alertsOf
    */
-  show(machines, shown, firing) {
+  show(machines, shown, firing, alertsOf) {
     const { choice, choose } = this;
-    this.summary.show(summaryChips(choice, census(machines), firing, choose));
+    this.summary.show(summaryChips(choice, census(machines, alertsOf), firing, choose));
     this.showTags(tagCounts(machines, shown));
     this.showGroups(prefixesOf(machines));
     this.sort.value = choice.sort;

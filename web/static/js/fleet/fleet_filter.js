@@ -37,15 +37,17 @@ export function needsReboot(machine) {
 }
 
 /**
- * The whole fleet by state, and those that need a reboot.
+ * The whole fleet by state, those that need a reboot, and those that have an alert.
  * @param {Iterable<Machine>} machines
+ * @param {AlertsOf} alerts
  */
-export function census(machines) {
-  const counts = { all: 0, up: 0, silent: 0, waiting: 0, reboot: 0 };
+export function census(machines, alerts) {
+  const counts = { all: 0, up: 0, silent: 0, waiting: 0, reboot: 0, alerted: 0 };
   for (const machine of machines) {
     counts.all += 1;
     counts[machine.state] += 1;
     if (needsReboot(machine)) counts.reboot += 1;
+    if (alerts.has(machine.name)) counts.alerted += 1;
   }
   return counts;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** The head of the list: a button for each column, which sorts by it. */
 
-import { element, setAttribute } from "../page/dom.js";
+import { byId, element, setAttribute } from "../page/dom.js";
 import { COLUMNS } from "./columns.js";
 import { startsDown } from "./fleet_order.js";
 
@@ -22,6 +22,8 @@ export class FleetHead {
       this.headers.set(sort, element("div", { role: "columnheader", class: `cell-${sort}` }, button));
     }
     row.replaceChildren(...this.headers.values());
+    setAttribute(row, "aria-rowindex", "1");
+    setAttribute(byId("fleet-table"), "aria-colcount", String(COLUMNS.length));
     /** @type {{sort: Sort, down: boolean}} */
     this.shown = { sort: "name", down: false };
   }

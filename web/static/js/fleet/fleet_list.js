@@ -4,7 +4,7 @@
  * for those in view, so that a thousand machines cost little more than thirty.
  */
 
-import { byId } from "../page/dom.js";
+import { byId, setAttribute } from "../page/dom.js";
 import { place } from "../page/place.js";
 import { FleetCells } from "./fleet_cells.js";
 import { FleetRow } from "./fleet_row.js";
@@ -64,13 +64,16 @@ export class FleetList {
     this.rows = new Map();
     this.rowsOf = new Map();
     this.sections = new Map();
+    // The first is that of the titles.
+    let index = 2;
     for (const { tag, machines } of groups) {
       const key = headed ? `of ${tag}` : "";
       const section = sectionsBefore.get(key) ?? new FleetSection(headed);
       this.sections.set(key, section);
       const rows = machines.map((machine) => this.row(`${tag}\n${machine.name}`, machine, rowsBefore));
-      section.show(tag, rows, this.across);
+      index = section.show(tag, rows, this.across, index);
     }
+    setAttribute(byId("fleet-table"), "aria-rowcount", String(index - 1));
     for (const [key, row] of rowsBefore) if (this.rows.get(key) !== row) this.leave(row);
     place(this.element, [...this.sections.values()].map((section) => section.element));
     this.lookSoon();

@@ -14,11 +14,19 @@ export class FleetRow {
     /** @type {FleetCells | null} */
     this.cells = null;
     this.dirty = false;
+    this.index = 0;
     this.link = linkTo({ page: "machine", machine: machine.name }, machine.name);
     // Arrows go from row to row: with a stop at each, Tab would take a thousand steps through the list.
     this.link.tabIndex = -1;
     this.head = element("div", { role: "rowheader", class: "cell-name" }, this.link);
     this.element = element("div", { role: "row", class: "fleet-row", "data-machine": machine.name }, this.head);
+  }
+
+  /** Its place in the table, of whose rows a browser may leave out most. @param {number} index counts from 1 */
+  number(index) {
+    if (index === this.index) return;
+    this.index = index;
+    this.element.setAttribute("aria-rowindex", String(index));
   }
 
   /** @param {FleetCells} cells */

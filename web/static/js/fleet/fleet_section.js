@@ -1,7 +1,7 @@
 // @ts-check
 /** Rows below one heading, or all of them without one, in pieces: the browser leaves out those that are far from being seen. */
 
-import { element, setText } from "../page/dom.js";
+import { element, setAttribute, setText } from "../page/dom.js";
 import { place } from "../page/place.js";
 import { counted } from "../page/units.js";
 import { COLUMNS } from "./columns.js";
@@ -30,9 +30,13 @@ export class FleetSection {
    * @param {string} tag "" for those without
    * @param {FleetRow[]} rows
    * @param {number} across how many stand beside each other
+   * @param {number} index of its first row among all of the table
+   * @returns {number} of the first row behind it
    */
-  show(tag, rows, across) {
+  show(tag, rows, across, index) {
     this.rows = rows;
+    for (const head of this.head) setAttribute(head, "aria-rowindex", String(index));
+    rows.forEach((row, at) => row.number(index + this.head.length + at));
     setText(this.title, tag || "Others");
     setText(this.count, counted(rows.length, "machine"));
     const number = Math.ceil(rows.length / PIECE);
@@ -41,6 +45,7 @@ export class FleetSection {
     place(this.element, [...this.head, ...this.pieces]);
     this.pieces.forEach((piece, at) => place(piece, this.part(at).map((row) => row.element)));
     this.layOut(across);
+    return index + this.head.length + rows.length;
   }
 
   /** A piece is as high as it would be, also while it is left out. @param {number} across */

@@ -19,6 +19,7 @@ export function summaryChips(choice, counts, firing, choose) {
   const chips = [
     ...stateChips(choice, counts, choose),
     ...alertChips(choice, firing, choose),
+    ...anyChips(choice, counts, choose),
     {
       key: "reboot",
       text: counts.reboot === 1 ? "needs a reboot" : "need a reboot",
@@ -46,6 +47,25 @@ function stateChips(choice, counts, choose) {
     kind: state,
     press: () => choose({ state: choice.state === state ? "" : state }),
   }));
+}
+
+/**
+ * Machines with any alert and those with none, as long as there is a difference.
+ * @param {FleetChoice} choice
+ * @param {ReturnType<typeof import("./fleet_filter.js").census>} counts
+ * @param {Choose} choose
+ * @returns {Chip[]}
+ */
+function anyChips(choice, { all, alerted }, choose) {
+  const chip = (/** @type {"any" | "none"} */ key, /** @type {string} */ text, /** @type {number} */ count) => ({
+    key,
+    text,
+    count: alerted ? count : 0,
+    pressed: choice.alert === key,
+    kind: "alerts",
+    press: () => choose({ alert: choice.alert === key ? "" : key }),
+  });
+  return [chip("any", "with alerts", alerted), chip("none", "without alerts", all - alerted)];
 }
 
 /**

@@ -16,6 +16,11 @@ export function here() {
   return view;
 }
 
+/** The view as an address: what links are made of. */
+export function hereText() {
+  return format(view);
+}
+
 /**
  * Hear whenever another view is looked at, and follow the links of the page. Only the page itself may.
  * @param {(before: View) => void} listener
