@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from tests.web.axe import violations
 from tests.web.browsing import (
     COUNT_PIXELS_ABOVE_0,
     DESKTOP,
@@ -24,7 +25,6 @@ from tests.web.browsing import (
 )
 from tests.web.scripted import HOSTILE
 from tests.web.small_fleet import SmallFleet, small_fleet
-from tests.web.test_accessibility import violations
 from tests.whole_system import WholeSystem, eventually
 
 pytestmark = pytest.mark.browser

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.web.axe import violations
 from tests.web.browsing import (
     COUNT_PIXELS_ABOVE_0,
     DESKTOP,
@@ -23,7 +24,6 @@ from tests.web.browsing import (
     seconds_asked,
 )
 from tests.web.small_fleet import QUEUE, SmallFleet, small_fleet
-from tests.web.test_accessibility import violations
 from tests.whole_system import WholeSystem
 
 pytestmark = pytest.mark.browser

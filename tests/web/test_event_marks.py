@@ -155,6 +155,35 @@ def test_the_sentence_is_said_where_the_cursor_is_and_on_no_other_chart(open_pag
     expect(page.locator(".mark-note:visible")).to_have_count(0)
 
 
+def test_keys_lead_from_event_to_event_whose_sentence_is_seen_and_spoken(open_page: Open, teller: Teller) -> None:
+    teller.store(ACTIVATED, 120, generation="43")
+    teller.store("nginx.service has failed", 60, kind="unit.failed", severity="warning")
+    page = open_page(MACHINE_PAGE)
+    expect(page.locator('[data-chart="cpu"][data-marked]')).to_be_visible()
+    plot = page.locator("[data-chart=cpu] .plot")
+    plot.focus()
+    note, spoken = page.locator("[data-chart=cpu] .mark-note"), page.locator("[data-chart=cpu] [aria-live]")
+    words = []
+    # The newest first; other events of the machine lie between.
+    for _ in range(12):
+        page.keyboard.press("p")
+        expect(note).to_be_visible()
+        words.append(spoken.inner_text())
+        assert note.locator("span").last.inner_text() in words[-1]
+        if ACTIVATED in words[-1]:
+            break
+    assert any("nginx.service has failed" in one for one in words[:-1])
+    expect(page.locator(".mark-note:visible")).to_have_count(1)
+    page.keyboard.press("n")
+    expect(spoken).not_to_contain_text(ACTIVATED)
+    # A mouse elsewhere says more than a focus that was left.
+    page.locator("[data-chart=memory] .u-over").hover()
+    expect(note).to_be_hidden()
+    keys = re.compile(r"ArrowLeft .* N P ")
+    expect(plot).to_have_attribute("aria-keyshortcuts", keys)
+    expect(plot).to_have_accessible_description(re.compile(r"N and P go to the next event"))
+
+
 def test_a_longer_range_marks_what_lies_in_it(open_page: Open, teller: Teller) -> None:
     teller.store(ACTIVATED, SHOWN_SECONDS + 60, generation="43")
     # More than the list shows.

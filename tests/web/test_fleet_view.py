@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.web.axe import violations
 from tests.web.browsing import DESKTOP, NARROWEST, PHONE, Scheme
 from tests.web.scripted_fleet import (
     Script,
@@ -19,7 +20,6 @@ from tests.web.scripted_fleet import (
     rule,
     some,
 )
-from tests.web.test_accessibility import violations
 from tests.whole_system import WholeSystem
 
 pytestmark = pytest.mark.browser

@@ -1,8 +1,9 @@
-/** markers.js, mark_places.js, happened.js: which events a chart marks, where, and what becomes of very many. */
+/** markers.js, mark_keys.js, mark_places.js, happened.js: which events a chart marks, where, and what becomes of very many. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Happened, MOST_KEPT } from "../../web/static/js/events/happened.js";
 import { headsOf, hung } from "../../web/static/js/chart/mark_places.js";
+import { markByKey } from "../../web/static/js/chart/mark_keys.js";
 import { countText, labelOf, meant, placed, telling } from "../../web/static/js/chart/markers.js";
 
 let ids = 0;
@@ -158,4 +159,14 @@ test("of very many events the last that were stored are kept", () => {
   assert.deepEqual(happened.within(0, Infinity), many.slice(20));
   happened.clear();
   assert.deepEqual([happened.lastTold(), happened.dropped], [[], false]);
+});
+
+test("keys lead from mark to mark, also from one that has moved on under the cursor", () => {
+  const found = marks(event(10), event(30), event(50));
+  const from = (key, x) => markByKey(key, found, x)?.x ?? null;
+  assert.deepEqual(["n", "p", "N", "x"].map((key) => from(key, -10)), [20, 100, 20, null]);
+  assert.deepEqual([from("n", 20), from("p", 20), from("n", 100)], [60, null, null]);
+  assert.deepEqual([from("n", 63), from("p", 63)], [100, 20], "three pixels beside the second");
+  assert.deepEqual([from("n", 40), from("p", 40)], [60, 20], "between two");
+  assert.equal(markByKey("n", [], 5), null);
 });

@@ -12,6 +12,7 @@ import { Thresholds } from "./live/thresholds.js";
 import { MachinePage } from "./machine/machine.js";
 import { byId, show } from "./page/dom.js";
 import { follow, here } from "./page/here.js";
+import { startKeyList } from "./page/key_list.js";
 import { drawNavigation } from "./page/navigation.js";
 import { startSettings } from "./page/settings.js";
 import { drawStatus } from "./page/status.js";
@@ -112,6 +113,7 @@ store.onChange((change) => {
 
 followSystem();
 startSettings();
+startKeyList();
 follow(showView);
 setInterval(() => void alerts.refresh(), ALERTS_EVERY_MS);
 setInterval(() => {

@@ -181,7 +181,7 @@ export class AlertsPage extends Page {
       this.past.begin(this.view.alerts, this.range.span());
       void this.rules.refresh();
     } else if (change.eventsLost) this.past.begin(this.view.alerts, this.range.span());
-    if (this.range.live && this.past.add(change.events)) this.drawPast();
+    if (this.range.live && this.past.addLive(change.events)) this.drawPast();
     if (change.events.some((event) => event.kind.startsWith("rules."))) void this.rules.refresh();
     if (change.membership) this.drawNow();
   }

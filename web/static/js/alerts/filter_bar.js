@@ -5,6 +5,7 @@ import { Picker } from "../page/picker.js";
 import { byId, element, setText, show } from "../page/dom.js";
 import { go, here, hereText, linkTo } from "../page/here.js";
 import { KeyedList } from "../page/keyed_list.js";
+import { searchBySlash } from "../page/shortcuts.js";
 import { SEVERITIES, isFiltered } from "./alerts_choice.js";
 
 /** @typedef {import("./alerts_choice.js").AlertsChoice} AlertsChoice */
@@ -21,6 +22,7 @@ export class FilterBar {
     this.severities = new KeyedList(byId("alerts-severity"));
     this.leaving = new AbortController();
     const { signal } = this.leaving;
+    searchBySlash(this.text, signal);
     this.text.addEventListener("input", () => this.typed(), { signal });
     byId("alerts-clear").addEventListener("click", () => this.clear(), { signal });
   }

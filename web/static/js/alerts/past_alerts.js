@@ -14,6 +14,8 @@ export const PAGE = 50;
 const ASKED = 200;
 /** A filter that lets few through is followed so far back at each wish, in pages. */
 const MOST_PAGES = 10;
+/** So many are kept of what comes live, or as many as were wished for: the oldest can be asked for again. */
+export const MOST_KEPT = 1000;
 /** The gateway's times are exact to it; the end of a range is excluded. */
 const MICROSECOND = 1e-6;
 
@@ -73,6 +75,19 @@ export class PastAlerts {
   }
 
   /** What came live. @param {FleetEvent[]} events */
+  addLive(events) {
+    const added = this.add(events);
+    const gone = this.byTime.slice(Math.max(MOST_KEPT, this.wanted));
+    // What is asked for just now goes on from the oldest that is known.
+    if (!gone.length || this.state === "loading") return added;
+    for (const { id } of gone) this.known.delete(id);
+    this.byTime = this.byTime.slice(0, -gone.length);
+    this.whole = false;
+    this.reached = gone[0].time + MICROSECOND;
+    return added;
+  }
+
+  /** @param {FleetEvent[]} events */
   add(events) {
     const fresh = events.filter((event) => event.kind.startsWith(FAMILY) && !this.known.has(event.id));
     for (const event of fresh) this.known.set(event.id, pastAlert(event));

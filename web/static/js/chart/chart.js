@@ -29,6 +29,10 @@ import { UPlot } from "./uplot.js";
 
 const HOUR = 3600;
 const MOST_SPOKEN = 8;
+const KEYS = {
+  "aria-describedby": "chart-keys",
+  "aria-keyshortcuts": "ArrowLeft ArrowRight Home End PageUp PageDown N P Plus -",
+};
 
 export class Chart {
   /**
@@ -62,7 +66,7 @@ export class Chart {
     this.marks = new MarkLayer(spec.title, page.events);
     this.gestures = new Gestures(page.steering, () => this.tellCursor());
     this.cursorTime = element("span", { class: "cursor-time" });
-    this.canvasBox = element("div", { class: "plot", role: "img", "aria-label": spec.title, tabindex: "0" });
+    this.canvasBox = element("div", { class: "plot", role: "img", "aria-label": spec.title, tabindex: "0", ...KEYS });
     this.message = element("p", { class: "chart-message", hidden: "" });
     this.spoken = element("p", { class: "only-read", "aria-live": "polite" });
     this.element = element(
@@ -72,7 +76,7 @@ export class Chart {
       element("div", { class: "plot-frame" }, this.canvasBox, this.message, this.marks.note, this.spoken),
       this.legend.element,
     );
-    this.canvasBox.addEventListener("keydown", (key) => this.plot && this.gestures.press(this.plot, key));
+    this.canvasBox.addEventListener("keydown", (key) => this.press(key));
     this.resizes = new ResizeObserver(() => this.resize());
     this.resizes.observe(this.canvasBox);
   }
@@ -147,6 +151,13 @@ export class Chart {
   resize() {
     if (!this.plot) this.rebuild();
     else this.plot.setSize(this.size());
+  }
+
+  /** @param {KeyboardEvent} key */
+  press(key) {
+    if (!this.plot) return;
+    if (this.marks.press(this.plot, key)) this.tellCursor();
+    else this.gestures.press(this.plot, key);
   }
 
   /** @returns {import("uplot").AlignedData} */
@@ -239,9 +250,10 @@ export class Chart {
   /** For who moves the cursor by keys and may not see it. */
   tellCursor() {
     const row = this.rowUnderCursor();
-    if (row === null) return;
-    const values = this.valuesAt(row).map((value, at) => `${this.series[at].label} ${format(value, this.unit)}`);
-    setText(this.spoken, [this.momentText(row), ...values.slice(0, MOST_SPOKEN)].join(", "));
+    const event = this.plot ? this.marks.spoken(this.plot, this.longSpan()) : "";
+    const values = row === null ? [] : this.valuesAt(row).map((value, at) => `${this.series[at].label} ${format(value, this.unit)}`);
+    const moment = row === null ? "" : this.momentText(row);
+    setText(this.spoken, [event, moment, ...values.slice(0, MOST_SPOKEN)].filter(Boolean).join(", "));
   }
 
   longSpan() {

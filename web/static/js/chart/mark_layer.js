@@ -2,6 +2,7 @@
 /** The marks of one chart: which events they stand for now, and the note that says so where the cursor is. */
 
 import { element, setAttribute, show } from "../page/dom.js";
+import { markByKey } from "./mark_keys.js";
 import { hung } from "./mark_places.js";
 import { drawMarks } from "./marker_drawing.js";
 import { countText, meant, placed, telling } from "./markers.js";
@@ -22,7 +23,7 @@ export class MarkLayer {
     this.events = events;
     /** @type {import("./markers.js").Mark[]} */
     this.marks = [];
-    // The same sentences are in the list of events, which can be read without a mouse.
+    // What it says is spoken when keys lead to it.
     this.note = element("div", { class: "mark-note", "aria-hidden": "true", hidden: "" });
     this.told = "";
   }
@@ -54,6 +55,31 @@ export class MarkLayer {
     if (told !== this.told) this.note.replaceChildren(...lines(mark, long));
     this.told = told;
     this.hang(plot, mark.x);
+  }
+
+  /**
+   * A key may lead the cursor to another mark. Returns whether it has.
+   * @param {Plot} plot
+   * @param {KeyboardEvent} key
+   */
+  press(plot, key) {
+    if (key.ctrlKey || key.metaKey || key.altKey) return false;
+    const mark = markByKey(key.key, this.marks, plot.cursor.left ?? -1);
+    if (!mark) return false;
+    key.preventDefault();
+    plot.setCursor({ left: mark.x, top: plot.over.clientHeight / 2 }, true);
+    return true;
+  }
+
+  /**
+   * The mark under the cursor in words; "" without one.
+   * @param {Plot} plot
+   * @param {boolean} long whether times need their day
+   */
+  spoken(plot, long) {
+    const mark = meant(this.marks, plot.cursor.left ?? -1);
+    if (!mark) return "";
+    return lines(mark, long).map((line) => [...line.childNodes].map((part) => part.textContent).join(" ")).join("; ");
   }
 
   /**

@@ -1,8 +1,7 @@
 // @ts-check
 /** The keyboard on the fleet page: "/" searches, arrows go from machine to machine, Enter opens one as links do. */
 
-/** Where "/" is only a character. */
-const TYPING = "input, select, textarea, [contenteditable]";
+import { searchBySlash } from "../page/shortcuts.js";
 
 export class FleetKeys {
   /**
@@ -17,7 +16,7 @@ export class FleetKeys {
     this.stop = null;
     this.leaving = new AbortController();
     const { signal } = this.leaving;
-    document.addEventListener("keydown", (key) => this.anywhere(key), { signal });
+    searchBySlash(search, signal);
     this.element.addEventListener("keydown", (key) => this.among(key), { signal });
     this.element.addEventListener("focusin", (event) => this.stopAt(/** @type {HTMLElement} */ (event.target)), { signal });
     search.addEventListener("keydown", (key) => this.searching(key), { signal });
@@ -39,15 +38,6 @@ export class FleetKeys {
   /** Rows came or went: Tab must stop at one of them. */
   ensureStop() {
     if (!this.stop || !this.element.contains(this.stop)) this.stopAt(this.element.querySelector("a") ?? undefined);
-  }
-
-  /** @param {KeyboardEvent} key */
-  anywhere(key) {
-    const typing = key.target instanceof Element && key.target.closest(TYPING) !== null;
-    if (key.key !== "/" || typing || key.ctrlKey || key.metaKey || key.altKey) return;
-    key.preventDefault();
-    this.search.focus();
-    this.search.select();
   }
 
   /** @param {KeyboardEvent} key */
