@@ -125,6 +125,20 @@ class WholeSystem:
         os.kill(victim, signal.SIGKILL)
         eventually(f"{name} runs again", lambda: self._pid(name) not in (None, victim))
 
+    @contextmanager
+    def without(self, server: str) -> Iterator[None]:
+        """kill -9 to all processes of a server ("postgres", "redis-server"), which runs again only after the block."""
+        first = psutil.Process(self.pid(server))
+        # It would start the server again at once.
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            for one in (first, *first.children(recursive=True)):
+                one.kill()
+            eventually(f"{server} has ended", lambda: first.status() == psutil.STATUS_ZOMBIE)
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
+
     def logged(self, daemon: str) -> list[dict[str, Any]]:
         """A daemon's log lines."""
         text = (self.state / "logs" / f"{daemon}.log").read_text()

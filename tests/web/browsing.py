@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, expect
 
 MACHINE = "this-machine"
 TAGS = ("web", "prod", "rack:4", "eu-west")
@@ -23,30 +23,37 @@ Prepare = Callable[[Page], object]
 
 
 class Watched:
-    """What a page did that it must not do."""
+    """What pages did that they must not do: an error on the console, or a question to another origin than their own."""
 
-    def __init__(self, origin: str) -> None:
-        self.origin = origin
+    def __init__(self) -> None:
         self.complaints: list[str] = []
         self._expected: list[str] = []
 
     def expects(self, *fragments: str) -> None:
-        """The browser itself complains of what a test did, in words that have one of these."""
+        """The browser itself complains of what a test does, in words that have one of these."""
         self._expected.extend(fragments)
 
-    def follow(self, page: Page) -> None:
-        page.on("console", self._said)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self._asked(request.url))
-        page.on("websocket", lambda socket: self._asked(socket.url.replace("ws", "http", 1)))
+    def follow(self, context: BrowserContext) -> None:
+        context.on("console", self._said)
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("request", self._asked)
+        context.on("page", lambda page: page.on("websocket", lambda socket: self._connected(page, socket.url)))
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not any(fragment in message.text for fragment in self._expected):
             self.complaints.append(message.text)
 
-    def _asked(self, url: str) -> None:
-        if not url.startswith(f"{self.origin}/"):
-            self.complaints.append(f"asked elsewhere: {url}")
+    def _asked(self, request: Request) -> None:
+        # Where a test goes, it goes.
+        if not request.is_navigation_request():
+            self._compare(request.frame.url, request.url)
+
+    def _connected(self, page: Page, address: str) -> None:
+        self._compare(page.url, address.replace("ws", "http", 1))
+
+    def _compare(self, page: str, asked: str) -> None:
+        if urlsplit(page)[:2] != urlsplit(asked)[:2]:
+            self.complaints.append(f"asked elsewhere: {asked}")
 
 
 def newest(page: Page, chart: str) -> float:

@@ -47,14 +47,25 @@ def dashboard_system(browser: Browser, server_directory: Path) -> Iterator[Whole
         yield running
 
 
-@pytest.fixture
-def watched(dashboard_system: WholeSystem) -> Watched:
-    return Watched(dashboard_system.url)
+@pytest.fixture(autouse=True)
+def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
+    """Fails a test one of whose pages did what it must not; the mark `expects` has words of what the test provokes."""
+    watched = Watched()
+    for mark in request.node.iter_markers("expects"):
+        watched.expects(*mark.args)
+    if "browser" not in request.fixturenames:
+        yield watched
+        return
+    browser: Browser = request.getfixturevalue("browser")
+    browser.on("context", watched.follow)
+    yield watched
+    browser.remove_listener("context", watched.follow)
+    assert watched.complaints == []
 
 
 @pytest.fixture
-def open_page(browser: Browser, dashboard_system: WholeSystem, watched: Watched) -> Iterator[Open]:
-    """Opens a path of the dashboard, after `prepare` has had the page; none may do what it must not."""
+def open_page(browser: Browser, dashboard_system: WholeSystem) -> Iterator[Open]:
+    """Opens a path of the dashboard, after `prepare` has had the page."""
     contexts = []
 
     def open_path(
@@ -70,7 +81,6 @@ def open_page(browser: Browser, dashboard_system: WholeSystem, watched: Watched)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
-        watched.follow(page)
         prepare(page)
         page.goto(dashboard_system.url + path)
         return page
@@ -78,4 +88,3 @@ def open_page(browser: Browser, dashboard_system: WholeSystem, watched: Watched)
     yield open_path
     for context in contexts:
         context.close()
-    assert watched.complaints == []

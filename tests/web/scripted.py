@@ -7,18 +7,30 @@ import time
 
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
 
+from tests.web.browsing import Prepare
+
 HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def says(*messages: dict[str, object], ends: bool = False) -> Prepare:
+    """Has a page's WebSocket say only this, and then perhaps end."""
+
+    def prepare(page: Page) -> None:
+        def say_all(socket: WebSocketRoute) -> None:
+            for message in messages:
+                socket.send(json.dumps(message))
+            if ends:
+                socket.close()
+
+        page.route_web_socket("**/ws*", say_all)
+
+    return prepare
 
 
 def scripted_page(browser: Browser | BrowserContext, address: str, *messages: dict[str, object]) -> Page:
     """A page whose WebSocket says only this."""
     page = browser.new_page()
-
-    def say_all(socket: WebSocketRoute) -> None:
-        for message in messages:
-            socket.send(json.dumps(message))
-
-    page.route_web_socket("**/ws*", say_all)
+    says(*messages)(page)
     page.goto(address)
     return page
 

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.web.browsing import DESKTOP, MACHINE, MACHINE_PAGE, PHONE, Open, Scheme, see_all_charts
-
-AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
+from tests.web.axe import violations
+from tests.web.browsing import DESKTOP, MACHINE, MACHINE_PAGE, PHONE, Open, Prepare, Scheme, see_all_charts
+from tests.web.scripted import machine, says, snapshot
 
 pytestmark = pytest.mark.browser
-
-
-def violations(page: Page) -> list[str]:
-    """Each rule that is broken, and where."""
-    if not AXE.exists():
-        pytest.skip("there is no axe-core in web/node_modules; `.ci/setup test` installs it")
-    # The page's own policy lets no script in; what is evaluated by the browser's driver is not asked for it.
-    page.evaluate(AXE.read_text())
-    found: dict[str, Any] = page.evaluate("() => axe.run(document)")
-    return [
-        f"{one['id']} ({one['impact']}): {one['help']}: {'; '.join(node['html'][:120] for node in one['nodes'][:3])}"
-        for one in found["violations"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -44,9 +28,50 @@ def test_a_machine_can_be_used_by_everybody(open_page: Open, size: tuple[int, in
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("menu", ["settings", "time-custom"])
-def test_the_menus_can_be_used_by_everybody(open_page: Open, menu: str) -> None:
-    page = open_page(MACHINE_PAGE, PHONE, "dark")
+# History of a metric that nobody has, and sockets that are closed at once.
+@pytest.mark.expects("status of 404")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("path", "prepare", "shown"),
+    [
+        ("/", says(), "#fleet-loading"),
+        ("/", says(snapshot()), "#fleet-empty"),
+        ("/", says(snapshot(), ends=True), "#link-banner"),
+        (MACHINE_PAGE, says(snapshot()), "#machine-unknown"),
+        ("/?q=nothing-is-called-so", says(snapshot(machine("up"))), "#fleet-nothing"),
+        ("/?view=compare&metric=shop.none", says(snapshot(machine("up"))), "#compare-unknown"),
+        ("/?view=alerts", says(), "#alerts-none"),
+    ],
+    ids=["loading", "empty", "disconnected", "no such machine", "nothing found", "no such metric", "alerts"],
+)
+def test_what_is_not_there_is_said_to_everybody(
+    open_page: Open, path: str, prepare: Prepare, shown: str, scheme: Scheme
+) -> None:
+    page = open_page(path, DESKTOP, scheme, prepare=prepare)
+    expect(page.locator(shown)).to_be_visible()
+    assert violations(page) == []
+
+
+def test_a_page_that_lost_its_link_can_be_read_by_everybody(open_page: Open) -> None:
+    """What is old is grey."""
+    page = open_page("/", prepare=says(snapshot(machine("up")), ends=True))
+    expect(page.locator("#link-banner")).to_contain_text("disconnected")
+    expect(page.locator("[data-machine=odd]")).to_be_visible()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "menu"),
+    [
+        (MACHINE_PAGE, "settings"),
+        (MACHINE_PAGE, "time-custom"),
+        ("/?view=compare", "compare-metric"),
+        ("/?view=compare", "compare-machines"),
+        ("/?view=alerts", "alerts-machine"),
+    ],
+)
+def test_the_menus_can_be_used_by_everybody(open_page: Open, path: str, menu: str) -> None:
+    page = open_page(path, PHONE, "dark")
     page.locator(f"#{menu} summary").click()
     expect(page.locator(f"#{menu} .menu-box")).to_be_visible()
     assert violations(page) == []
@@ -59,3 +84,15 @@ def test_a_button_without_a_name_is_found(open_page: Open) -> None:
     page = open_page("/")
     page.evaluate("document.querySelector('main').append(document.createElement('button'))")
     assert [one for one in violations(page) if one.startswith("button-name")]
+
+
+def test_text_on_what_axe_cannot_see_is_looked_at(open_page: Open) -> None:
+    page = open_page("/")
+    faint = """() => {
+        const made = document.createElement("p");
+        made.textContent = "faint";
+        made.style.cssText = "color: #bbb; background-image: linear-gradient(#fff, #eee)";
+        document.querySelector("main").append(made);
+    }"""
+    page.evaluate(faint)
+    assert [one for one in violations(page) if one.startswith("color-contrast of")]

@@ -233,6 +233,7 @@ def away(route: Route) -> None:
     route.fulfill(status=503, json={"title": "away", "detail": "sysmon-alertd did not answer within 2 s"})
 
 
+@pytest.mark.expects("status of 503")
 def test_without_database_and_alertd_the_page_says_so_and_recovers(
     browser: Browser, dashboard_system: WholeSystem
 ) -> None:
@@ -259,6 +260,7 @@ def test_without_database_and_alertd_the_page_says_so_and_recovers(
     page.context.close()
 
 
+@pytest.mark.expects("status of 503")
 def test_what_fired_stays_while_the_database_is_away_and_that_is_said(
     browser: Browser, dashboard_system: WholeSystem
 ) -> None:

@@ -257,6 +257,7 @@ def test_another_time_is_asked_for_once_and_a_drag_chooses_a_part_of_it(open_pag
     assert "from=" in page.url and "to=" in page.url
 
 
+@pytest.mark.expects("status of 503")
 def test_without_the_database_what_is_live_is_compared_and_history_is_asked_for_again(
     browser: Browser, dashboard_system: WholeSystem
 ) -> None:

@@ -100,6 +100,7 @@ def test_a_hostile_name_in_the_address_is_only_text(open_page: Open) -> None:
     assert page.locator("#content img").count() == 0
 
 
+@pytest.mark.expects("status of 503")
 def test_without_history_a_chart_says_so_shows_what_is_live_and_asks_again(
     browser: Browser, dashboard_system: WholeSystem
 ) -> None:
@@ -115,6 +116,7 @@ def test_without_history_a_chart_says_so_shows_what_is_live_and_asks_again(
     context.close()
 
 
+@pytest.mark.expects("status of 404")
 @pytest.mark.parametrize(
     ("late", "ahead"), [(8, 0), (0, 600), (0, -1800)], ids=["late snapshot", "clock ahead", "clock behind"]
 )
@@ -129,12 +131,14 @@ def test_the_newest_sample_is_inside_both_scales(
     page.context.close()
 
 
+@pytest.mark.expects("status of 404")
 def test_a_clock_that_is_off_is_told(browser: Browser, dashboard_system: WholeSystem) -> None:
     page = scripted_page(browser, f"{dashboard_system.url}/?machine=odd", snapshot(machine("up", ahead=630)))
     expect(page.locator("#machine-clock")).to_have_text("its clock is 10 min ahead")
     page.context.close()
 
 
+@pytest.mark.expects("status of 404")
 def test_a_machine_whose_clock_was_set_back_goes_on(browser: Browser, dashboard_system: WholeSystem) -> None:
     back = frames((5, 40), (10, 77), ahead=-900)
     page = scripted_page(browser, f"{dashboard_system.url}/?machine=odd&last=5m", snapshot(machine("up")), back)
@@ -151,6 +155,7 @@ def test_an_empty_fleet_says_how_to_add_a_machine(browser: Browser, dashboard_sy
     page.context.close()
 
 
+@pytest.mark.expects("status of 404")
 def test_a_forgotten_machine_leaves_the_page_without_a_reload(browser: Browser, dashboard_system: WholeSystem) -> None:
     gone: dict[str, object] = {"type": "forgotten", "machines": ["odd"]}
     page = scripted_page(browser, dashboard_system.url, snapshot(machine("up")), gone)
@@ -162,12 +167,14 @@ def test_a_forgotten_machine_leaves_the_page_without_a_reload(browser: Browser, 
     page.context.close()
 
 
+@pytest.mark.expects("status of 404")
 def test_a_silent_machine_says_for_how_long(browser: Browser, dashboard_system: WholeSystem) -> None:
     page = scripted_page(browser, dashboard_system.url, snapshot(machine("silent", 754)))
     expect(page.locator("[data-machine=odd] .state")).to_have_text("silent 12 min")
     page.context.close()
 
 
+@pytest.mark.expects("status of 503")
 def test_without_live_data_the_page_says_why(browser: Browser, dashboard_system: WholeSystem) -> None:
     away = {"type": "live", "live": False, "reason": "Redis does not answer"}
     page = scripted_page(browser, dashboard_system.url, snapshot(machine("up")), away)
@@ -196,6 +203,7 @@ def test_alerts_name_their_machine_once_the_worst_first_and_all_on_demand(
     page.context.close()
 
 
+@pytest.mark.expects("status of 404")
 def test_what_a_machine_says_of_itself_is_only_text(browser: Browser, dashboard_system: WholeSystem) -> None:
     page = scripted_page(browser, f"{dashboard_system.url}/?machine=odd", snapshot(machine("up")))
     expect(page.locator("#machine-facts")).to_contain_text("<img src=x onerror=alert(1)>")
@@ -203,6 +211,7 @@ def test_what_a_machine_says_of_itself_is_only_text(browser: Browser, dashboard_
     page.context.close()
 
 
+@pytest.mark.expects("status of 404")
 def test_what_happens_on_a_machine_is_shown_live_as_text_and_by_its_severity(
     browser: Browser, dashboard_system: WholeSystem
 ) -> None:

@@ -213,6 +213,7 @@ def test_what_happened_while_the_gateway_was_away_is_marked_afterwards(
     watched.complaints = [one for one in watched.complaints if "asked elsewhere" in one]
 
 
+@pytest.mark.expects("status of 404")
 def test_very_many_events_are_bounded_said_so_and_listed_on_demand(
     browser: Browser, dashboard_system: WholeSystem
 ) -> None:
@@ -248,6 +249,7 @@ def test_tags_are_beside_the_name_a_few_in_the_list_and_all_on_the_page(open_pag
     expect(page.locator("#machine-tags li")).to_have_text(list(TAGS))
 
 
+@pytest.mark.expects("status of 404")
 def test_tags_are_only_text_and_wrap_where_it_is_narrow(browser: Browser, dashboard_system: WholeSystem) -> None:
     tags = [HOSTILE, *(f"a-rather-long-tag-{number}={'x' * 45}" for number in range(12))]
     context = browser.new_context(viewport={"width": NARROWEST[0], "height": NARROWEST[1]})

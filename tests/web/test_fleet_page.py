@@ -87,6 +87,7 @@ def test_meters_are_coloured_by_their_rules_and_marked_where_these_begin(
         assert meter("db-1", "cpu") == ("ok", ["95%"])
 
 
+@pytest.mark.expects("status of 503")
 def test_without_alertd_meters_are_coloured_as_usual(browser: Browser, dashboard_system: WholeSystem) -> None:
     script = Script([entry("a", cpu=85, memory=95, load=99)], rules=None)
     with fleet_page(browser, dashboard_system.url, script) as page:

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from tests.web.scripted import machine, scripted_page, snapshot
 from tests.whole_system import WholeSystem, eventually
 
-pytestmark = pytest.mark.browser
+# Nobody knows the machine but the test.
+pytestmark = [pytest.mark.browser, pytest.mark.expects("status of 404")]
 
 SHOWN_SECONDS = 300
 LANE = 16

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.web.browsing import DESKTOP, PATIENCE_MS, PHONE, Scheme, Watched
+from tests.web.browsing import DESKTOP, PATIENCE_MS, PHONE, Scheme
 from tests.web.pretend_fleet import FLEET, pretend_fleet
 from tests.whole_system import WholeSystem, eventually, whole_system
 
@@ -62,13 +62,11 @@ def _states(system: WholeSystem, what: str) -> list[str]:
 def test_a_picture_is_made_of_the_page(browser: Browser, fleet: WholeSystem, name: str) -> None:
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     path, drawn = PAGES[name]
-    watched = Watched(fleet.url)
     for scheme in SCHEMES:
         for suffix, size in SIZES.items():
             context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
             page = context.new_page()
             page.set_default_timeout(PATIENCE_MS)
-            watched.follow(page)
             page.goto(fleet.url + path)
             expect(page.locator(drawn).first).to_be_visible()
             # Those below the window load when they come into view.
@@ -78,4 +76,3 @@ def test_a_picture_is_made_of_the_page(browser: Browser, fleet: WholeSystem, nam
             page.screenshot(path=file)
             assert file.read_bytes()[16:24] == size[0].to_bytes(4, "big") + size[1].to_bytes(4, "big")
             context.close()
-    assert watched.complaints == []

@@ -201,6 +201,7 @@ def answer_with_a_hole(route: Route) -> None:
     route.fulfill(json=described | measured)
 
 
+@pytest.mark.expects("status of 404")
 def test_a_gap_is_hatched_not_bridged_and_says_what_is_known(browser: Browser, dashboard_system: WholeSystem) -> None:
     context = browser.new_context()
     context.route("**/history?*", answer_with_a_hole)
@@ -224,6 +225,7 @@ def test_a_gap_is_hatched_not_bridged_and_says_what_is_known(browser: Browser, d
     context.close()
 
 
+@pytest.mark.expects("status of 404")
 def test_a_silent_machine_has_a_gap_up_to_now(browser: Browser, dashboard_system: WholeSystem) -> None:
     context = browser.new_context()
     messages = snapshot(machine("silent", silent_seconds=120))
