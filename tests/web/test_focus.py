@@ -114,3 +114,20 @@ def test_the_button_for_more_alerts(browser: Browser, dashboard_system: WholeSys
         news(page, script, *alerts[:59])
         expect(page.get_by_role("button", name="and 9 more")).to_be_focused()
         assert page.evaluate(FOCUSED) == "and 9 more"
+
+
+def test_choices_of_what_is_compared(browser: Browser, dashboard_system: WholeSystem) -> None:
+    script = script_of()
+    with fleet_page(browser, f"{dashboard_system.url}/?view=compare&with=web1&with=web2", script) as page:
+        link = page.get_by_role("link", name="Heat map")
+        expect(link).to_be_visible()
+        link.press("Enter")
+        expect(link).to_have_attribute("aria-current", "true")
+        expect(link).to_be_focused()
+        # Another machine joins.
+        script.say({"type": "machine", **entry("web3")})
+        page.wait_for_timeout(4000)
+        expect(link).to_be_focused()
+        page.get_by_role("button", name="Without web1").press("Enter")
+        expect(page.locator("#compare-chips li")).to_have_count(1)
+        expect(page.get_by_role("button", name="Without web2")).to_be_focused()

@@ -74,7 +74,9 @@ export class AlertCard {
     const view = here();
     // The link in it leads to the time that is looked at now.
     if (this.said !== alert.message || this.view !== view) {
+      const held = this.message.contains(document.activeElement);
       this.message.replaceChildren(...withLink(alert.message, alert.machine));
+      if (held) this.message.querySelector("a")?.focus({ preventScroll: true });
     }
     this.said = alert.message;
     this.view = view;

@@ -2,7 +2,8 @@
 /** The smaller choices of the compare page: which instance, as lines or as a heat map, and how many lines. */
 
 import { byId, element, setText, show } from "../page/dom.js";
-import { go, linkTo } from "../page/here.js";
+import { go, hereText, linkTo } from "../page/here.js";
+import { KeyedList } from "../page/keyed_list.js";
 
 /** @typedef {import("./compare_choice.js").CompareChoice} CompareChoice */
 
@@ -16,6 +17,8 @@ const SHAPES = [
 export class Controls {
   constructor() {
     this.select = /** @type {HTMLSelectElement} */ (byId("compare-instance"));
+    this.shapes = new KeyedList(byId("compare-shape"));
+    this.tops = new KeyedList(byId("compare-top-choice"));
     this.leaving = new AbortController();
     this.options = "";
     /** @type {CompareChoice | null} */
@@ -30,10 +33,8 @@ export class Controls {
    */
   show(choice, instances, noun) {
     this.choice = choice;
-    const shapes = SHAPES.map(([shape, label]) => current(linkTo({ compare: { ...choice, shape } }, label), shape === choice.shape));
-    const tops = TOPS.map((top) => current(linkTo({ compare: { ...choice, top } }, String(top)), top === choice.top));
-    byId("compare-shape").replaceChildren(...shapes);
-    byId("compare-top-choice").replaceChildren(...tops);
+    this.shapes.show(SHAPES.map(([shape, label]) => offer({ compare: { ...choice, shape } }, label, shape === choice.shape)));
+    this.tops.show(TOPS.map((top) => offer({ compare: { ...choice, top } }, String(top), top === choice.top)));
     show(byId("compare-top"), choice.shape === "lines");
     this.showInstances(choice.instance, instances, noun);
   }
@@ -74,10 +75,17 @@ function option(instance, count) {
 }
 
 /**
- * @param {HTMLAnchorElement} link
+ * A link to another choice.
+ * @param {Partial<import("../page/address.js").View>} change
+ * @param {string} label
  * @param {boolean} chosen
+ * @returns {import("../page/keyed_list.js").Item}
  */
-function current(link, chosen) {
-  if (chosen) link.setAttribute("aria-current", "true");
-  return link;
+function offer(change, label, chosen) {
+  const make = () => {
+    const link = linkTo(change, label);
+    if (chosen) link.setAttribute("aria-current", "true");
+    return link;
+  };
+  return { key: label, said: hereText(), make };
 }

@@ -3,6 +3,7 @@
 
 import { byId, element, show } from "../page/dom.js";
 import { go } from "../page/here.js";
+import { KeyedList } from "../page/keyed_list.js";
 import { counted } from "../page/units.js";
 import { tagCounts } from "./chosen.js";
 import { Picker } from "../page/picker.js";
@@ -26,7 +27,7 @@ export class MachinePicker {
   constructor(machines, choice) {
     this.machines = machines;
     this.choice = choice;
-    this.chips = byId("compare-chips");
+    this.chips = new KeyedList(byId("compare-chips"));
     this.picker = new Picker(byId("compare-machines"), "Search tags and machines", (search) => this.found(search));
     this.drawn = "";
   }
@@ -53,14 +54,17 @@ export class MachinePicker {
       ...machines.map((name) => chip(name, `Without ${name}`, () => this.turnMachine(name))),
     ];
     const more = all.length - MOST_CHIPS;
-    const chips = more > 0 ? [...all.slice(0, MOST_CHIPS), element("li", { class: "hint" }, `and ${more} more`)] : all;
-    if (all.length > 1) {
-      const clear = element("button", { type: "button", class: "clear" }, "Clear");
-      clear.addEventListener("click", () => this.choose({ machines: [], tags: [] }));
-      chips.push(element("li", {}, clear));
-    }
-    this.chips.replaceChildren(...chips);
-    show(this.chips, all.length > 0);
+    const chips = all.slice(0, MOST_CHIPS);
+    if (more > 0) chips.push({ key: "more", said: String(more), make: () => element("li", { class: "hint" }, `and ${more} more`) });
+    if (all.length > 1) chips.push({ key: "clear", said: "", make: () => this.clearItem() });
+    this.chips.show(chips);
+    show(byId("compare-chips"), all.length > 0);
+  }
+
+  clearItem() {
+    const clear = element("button", { type: "button", class: "clear" }, "Clear");
+    clear.addEventListener("click", () => this.choose({ machines: [], tags: [] }));
+    return element("li", {}, clear);
   }
 
   /** @param {string} search */
@@ -137,11 +141,15 @@ function turned(all, one) {
  * @param {string} text
  * @param {string} label what a click does
  * @param {() => void} act
+ * @returns {import("../page/keyed_list.js").Item}
  */
 function chip(text, label, act) {
-  const button = element("button", { type: "button", class: "chip", "aria-label": label }, element("span", {}, text), "×");
-  button.addEventListener("click", act);
-  return element("li", {}, button);
+  const make = () => {
+    const button = element("button", { type: "button", class: "chip", "aria-label": label }, element("span", {}, text), "×");
+    button.addEventListener("click", act);
+    return element("li", {}, button);
+  };
+  return { key: label, said: "", make };
 }
 
 /**
