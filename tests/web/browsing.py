@@ -61,8 +61,9 @@ def newest(page: Page, chart: str) -> float:
     return float(page.locator(f'[data-chart="{chart}"][data-newest]').get_attribute("data-newest") or 0)
 
 
-# Counts pixels of a colour of the style sheet in the part of a chart's plot that lies right of a share of its width.
-COUNT_PIXELS = """([chart, token, from]) => {
+# Counts pixels of a colour of the style sheet in the part of a chart's plot that lies right of a share of its width and
+# in the uppermost share of its height, all of it where none is given.
+COUNT_PIXELS = """([chart, token, from, above = 1]) => {
     const figure = document.querySelector(`[data-chart="${chart}"]`);
     const canvas = figure.querySelector("canvas"), over = figure.querySelector(".u-over");
     const probe = document.body.appendChild(document.createElement("span"));
@@ -71,7 +72,7 @@ COUNT_PIXELS = """([chart, token, from]) => {
     probe.remove();
     const ratio = canvas.width / canvas.clientWidth;
     const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = over;
-    const box = [offsetLeft + offsetWidth * from, offsetTop, offsetWidth * (1 - from), offsetHeight];
+    const box = [offsetLeft + offsetWidth * from, offsetTop, offsetWidth * (1 - from), offsetHeight * above];
     const { data } = canvas.getContext("2d").getImageData(...box.map((one) => Math.round(one * ratio)));
     let found = 0;
     for (let at = 0; at < data.length; at += 4) {
@@ -82,9 +83,10 @@ COUNT_PIXELS = """([chart, token, from]) => {
 COUNT_PIXELS_ABOVE_0 = f"arg => ({COUNT_PIXELS})(arg) > 0"
 
 
-def coloured_pixels(page: Page, chart: str, token: str, right_of: float) -> int:
-    """How many pixels of a series' colour lie inside a chart's plot, right of this share of its width."""
-    return int(page.evaluate(COUNT_PIXELS, [chart, token, right_of]))
+def coloured_pixels(page: Page, chart: str, token: str, right_of: float, above: float = 1) -> int:
+    """How many pixels of a series' colour lie inside a chart's plot, right of this share of its width and in the
+    uppermost share of its height."""
+    return int(page.evaluate(COUNT_PIXELS, [chart, token, right_of, above]))
 
 
 def seconds_asked(url: str) -> float:

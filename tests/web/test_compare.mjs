@@ -178,3 +178,9 @@ test("metrics are found by every word of a search, in name, unit or help, by fam
   assert.deepEqual(["cpu.percent", "shop.orders_p95", "cpu", "<img>.x", "a.b.c", ""].filter(isMetricName), ["cpu.percent", "shop.orders_p95"]);
   assert.deepEqual([familyTitle("cpu"), familyTitle("sensor_fan")], ["CPU", "Sensor fan"]);
 });
+
+test("it is said how a spike can be seen", () => {
+  const few = { shape: "heat", step: 7200, crest: false, series: 2, drawn: 2, leftOut: 0, without: [], strangers: [], otherUnits: [], asked: 1, questions: 1 };
+  assert.deepEqual(sentences(few), ["Each cell has the colour of the greatest reading of its 2 h."]);
+  assert.match(sentences({ ...few, shape: "lines", crest: true })[0], /^The thin line above is the greatest single reading of all lines/);
+});

@@ -1,7 +1,8 @@
 /** timeline.js and drawn.js: history and live samples joined, gaps kept, bands, stacks and mirrors. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { columnRoles, columnsOf, filledBetween } from "../../web/static/js/chart/drawn.js";
+import { columnRoles, columnsOf, filledBetween, isCrowded } from "../../web/static/js/chart/drawn.js";
+import { busiest, newestReadings, readingsAt } from "../../web/static/js/chart/readings.js";
 import { Timeline, keyOf } from "../../web/static/js/chart/timeline.js";
 
 const KEY = keyOf("cpu.percent", "");
@@ -76,8 +77,55 @@ const filled = () => {
 test("a stack adds up, and has a gap where a part was not read", () => {
   const stack = [series("a", { stacked: true }), series("b", { stacked: true })];
   const roles = columnRoles({ form: "stack" }, stack);
-  assert.deepEqual(columnsOf(filled(), roles, stack), [[1, 2], [11, null]]);
+  assert.deepEqual(columnsOf(filled(), roles, stack).slice(0, 2), [[1, 2], [11, null]]);
   assert.deepEqual(filledBetween(roles, stack), [{ upper: 1, lower: 0 }]);
+});
+
+const part = (roles, name, of) => roles.findIndex((role) => role.part === name && role.series === of);
+
+test("how high one of a stack reached is drawn over those below it", () => {
+  const stack = [series("a", { stacked: true }), series("b", { stacked: true })];
+  const timeline = filled();
+  Object.assign(timeline.columns.get("a"), { max: [9, 3] });
+  Object.assign(timeline.columns.get("b"), { max: [50, null] });
+  const roles = columnRoles({ form: "stack" }, stack);
+  const columns = columnsOf(timeline, roles, stack);
+  assert.deepEqual(columns[part(roles, "peak", 0)], [9, 3]);
+  assert.deepEqual(columns[part(roles, "peak", 1)], [51, null]);
+});
+
+test("a heat map has the greatest readings", () => {
+  const timeline = filled();
+  timeline.columns.get("b").max = [12, null];
+  assert.deepEqual(columnsOf(timeline, columnRoles({ form: "heat" }, [series("b")]), [series("b")]), [[12, null]]);
+});
+
+test("of more lines than can have a band, the outermost are drawn, without those that are hidden", () => {
+  const many = [...Array(8).fill("a"), "b"].map((key) => series(key));
+  const timeline = filled();
+  timeline.columns.get("a").max = [3, 2];
+  timeline.columns.get("b").max = [99, null];
+  const roles = columnRoles({ form: "lines" }, many);
+  assert.ok(isCrowded(roles) && !isCrowded(columnRoles({ form: "lines" }, many.slice(1))));
+  const crest = part(roles, "crest", -1);
+  assert.deepEqual(columnsOf(timeline, roles, many)[crest], [99, 2]);
+  assert.deepEqual(columnsOf(timeline, roles, many, new Set([8]))[crest], [3, 2]);
+  const mirror = many.map((one, at) => ({ ...one, down: at === 8 }));
+  const both = columnRoles({ form: "mirror" }, mirror);
+  const columns = columnsOf(timeline, both, mirror);
+  assert.deepEqual([columns[part(both, "crest", -1)], columns[part(both, "trough", -1)]], [[3, 2], [-99, null]]);
+});
+
+test("the legend has the greatest reading beside the mean, where they are not of one sample", () => {
+  const timeline = new Timeline(5);
+  timeline.load([history(60, [0, 60, 120], [10, 20, 10])], []);
+  const one = [series(KEY)];
+  assert.deepEqual(readingsAt(timeline, one, 1), [{ mean: 20, max: 21 }]);
+  assert.deepEqual(newestReadings(timeline, one, 0), [{ mean: 10, max: 21 }]);
+  assert.deepEqual(newestReadings(timeline, one, 121), [{ mean: 10, max: 11 }]);
+  assert.deepEqual(readingsAt(filled(), [series("b"), series("gone")], 0), [{ mean: 10, max: null }, { mean: null, max: null }]);
+  assert.equal(busiest([{ mean: 5, max: 7 }, { mean: 1, max: 90 }, { mean: 30, max: null }]), 1);
+  assert.equal(busiest([{ mean: null, max: null }]), null);
 });
 
 test("a mirror draws the second metric below zero, its band too", () => {
@@ -86,6 +134,6 @@ test("a mirror draws the second metric below zero, its band too", () => {
   timeline.columns.get("b").max[0] = 12;
   const roles = columnRoles({ form: "mirror" }, pair);
   const columns = columnsOf(timeline, roles, pair);
-  const part = (at, name) => columns[roles.findIndex((role) => role.series === at && role.part === name)][0];
-  assert.deepEqual([part(1, "line"), part(1, "low"), part(1, "high")], [-10, -12, -10]);
+  const first = (name) => columns[part(roles, name, 1)][0];
+  assert.deepEqual([first("line"), first("low"), first("high")], [-10, -12, -10]);
 });

@@ -2,17 +2,20 @@
 /** The one chart component: a titled figure around uPlot, with bands, gaps, a legend and a cursor that all charts share. */
 
 import { element, setAttribute, setText, show } from "../page/dom.js";
-import { format } from "../page/units.js";
+import { seriesColour } from "../page/palette.js";
+import { duration, format } from "../page/units.js";
 import { writtenUnit } from "../page/preferences.js";
 import { clock, dateTime } from "../time/moments.js";
-import { columnRoles, columnsOf } from "./drawn.js";
+import { columnRoles, columnsOf, isCrowded } from "./drawn.js";
 import { hatch } from "./gap_layer.js";
 import { holesOf, sayHole } from "./gaps.js";
 import { Gestures } from "./gestures.js";
 import { drawHeat } from "./heat.js";
 import { Legend } from "./legend.js";
+import { drawBand } from "./line_band.js";
 import { MarkLayer } from "./mark_layer.js";
 import { plotOptions } from "./plot_options.js";
+import { busiest, newestReadings, readingsAt } from "./readings.js";
 import { UPlot } from "./uplot.js";
 
 /** @typedef {import("../machine/charts.js").ChartSpec} ChartSpec */
@@ -33,6 +36,7 @@ const KEYS = {
   "aria-describedby": "chart-keys",
   "aria-keyshortcuts": "ArrowLeft ArrowRight Home End PageUp PageDown N P Plus -",
 };
+const CREST = "thin line: the greatest of all";
 
 export class Chart {
   /**
@@ -50,6 +54,12 @@ export class Chart {
     this.series = [];
     /** @type {import("./drawn.js").ColumnRole[]} */
     this.roles = [];
+    /** Those that are not drawn. @type {Set<number>} */
+    this.hidden = new Set();
+    /** The one that is brought out. @type {number | null} */
+    this.out = null;
+    /** Whether it is this that changes a series of uPlot, not the cursor. */
+    this.setting = false;
     /** @type {ChartState} */
     this.state = "filled";
     /** @type {Timeline | null} */
@@ -62,7 +72,10 @@ export class Chart {
     this.holes = [];
     /** @type {Plot | null} */
     this.plot = null;
-    this.legend = new Legend((series, shown) => this.toggle(series, shown));
+    this.legend = new Legend({
+      toggle: (series, shown) => this.toggle(series, shown),
+      point: (series) => this.focuses && this.bringOut(series),
+    });
     this.marks = new MarkLayer(spec.title, page.events);
     this.gestures = new Gestures(page.steering, () => this.tellCursor());
     this.cursorTime = element("span", { class: "cursor-time" });
@@ -90,6 +103,11 @@ export class Chart {
     return this.range.span();
   }
 
+  /** Whether the line near the cursor is brought out. */
+  get focuses() {
+    return isCrowded(this.roles);
+  }
+
   /**
    * Draw these series from now on.
    * @param {ChartSeries[]} series
@@ -97,7 +115,9 @@ export class Chart {
   setSeries(series) {
     this.series = series;
     this.roles = columnRoles(this.spec, series);
-    this.legend.setSeries(this.spec.form === "heat" ? [] : series, this.spec.form === "lines");
+    this.hidden.clear();
+    this.out = null;
+    this.legend.setSeries(this.spec.form === "heat" ? [] : series, this.spec.form === "lines", isCrowded(this.roles) ? CREST : "");
     this.rebuild();
   }
 
@@ -142,6 +162,7 @@ export class Chart {
     if (!this.series.length || !this.timeline || !width) return;
     this.plot = new UPlot(this.options({ width, height }), this.data(), this.canvasBox);
     this.gestures.attach(this.plot);
+    if (this.out !== null) this.bringOut(this.out);
   }
 
   size() {
@@ -163,7 +184,7 @@ export class Chart {
   /** @returns {import("uplot").AlignedData} */
   data() {
     const timeline = /** @type {Timeline} */ (this.timeline);
-    return [timeline.times, ...columnsOf(timeline, this.roles, this.series)];
+    return [timeline.times, ...columnsOf(timeline, this.roles, this.series, this.hidden)];
   }
 
   /**
@@ -180,8 +201,9 @@ export class Chart {
     return {
       setCursor: [(plot) => this.followCursor(plot)],
       setSelect: [(plot) => this.gestures.selected(plot)],
+      setSeries: [(_, column) => this.meant(column)],
       drawAxes: heat ? [(plot) => this.drawRows(plot)] : [(plot) => hatch(plot, this.holes)],
-      draw: [(plot) => this.drawMarks(plot)],
+      draw: [(plot) => this.drawOut(plot), (plot) => this.drawMarks(plot)],
     };
   }
 
@@ -196,9 +218,38 @@ export class Chart {
    * @param {boolean} shown
    */
   toggle(series, shown) {
+    if (shown) this.hidden.delete(series);
+    else this.hidden.add(series);
+    this.setting = true;
     this.roles.forEach((role, at) => {
       if (role.series === series) this.plot?.setSeries(at + 1, { show: shown });
     });
+    this.setting = false;
+    if (isCrowded(this.roles) && this.timeline) this.plot?.setData(this.data());
+  }
+
+  /** Bring one series out, or none. @param {number | null} series */
+  bringOut(series) {
+    this.out = series;
+    const column = this.roles.findIndex((role) => role.series === series && role.part === "line");
+    this.setting = true;
+    // The types do not know that none is null.
+    this.plot?.setSeries(/** @type {number} */ (/** @type {unknown} */ (column < 0 ? null : column + 1)), { focus: true });
+    this.setting = false;
+  }
+
+  /** uPlot says which column the cursor is near; null is none. @param {number | null} column */
+  meant(column) {
+    if (this.setting) return;
+    this.out = column === null ? null : (this.roles[column - 1]?.series ?? null);
+    this.legend.bringOut(this.out);
+  }
+
+  /** What the one that is brought out reached, where not each has a band. @param {Plot} plot */
+  drawOut(plot) {
+    const one = this.out === null ? undefined : this.series[this.out];
+    const column = one && this.timeline?.columns.get(one.key);
+    if (one && column && isCrowded(this.roles)) drawBand(plot, column, one.down, seriesColour(one.colour));
   }
 
   /** What a cursor that rests lies on changes with the time. @param {Plot} plot */
@@ -213,15 +264,20 @@ export class Chart {
     this.marks.tell(plot, this.longSpan());
   }
 
-  /** Values under the cursor, else the newest of what is shown. */
+  /** What is under the cursor, else the newest, and the greatest of what is shown. */
   updateLegend() {
     const { timeline } = this;
     if (!timeline?.times.length) return;
     const under = this.rowUnderCursor();
-    const at = under ?? timeline.times.length - 1;
     setText(this.cursorTime, under === null ? "" : this.momentText(under));
-    if (this.spec.form === "heat") this.tellHottest(at);
-    else this.legend.setValues(this.valuesAt(at), this.unit);
+    if (this.spec.form === "heat") this.tellHottest(under ?? timeline.times.length - 1);
+    else this.legend.setReadings(this.readings(under), this.unit);
+  }
+
+  /** @param {number | null} row null is the newest */
+  readings(row) {
+    const timeline = /** @type {Timeline} */ (this.timeline);
+    return row === null ? newestReadings(timeline, this.series, this.span()[0]) : readingsAt(timeline, this.series, row);
   }
 
   /** @returns {number | null} */
@@ -242,16 +298,11 @@ export class Chart {
     return this.longSpan() ? dateTime(time) : clock(time);
   }
 
-  /** @param {number} row */
-  valuesAt(row) {
-    return this.series.map((one) => this.timeline?.columns.get(one.key)?.mean[row] ?? null);
-  }
-
   /** For who moves the cursor by keys and may not see it. */
   tellCursor() {
     const row = this.rowUnderCursor();
     const event = this.plot ? this.marks.spoken(this.plot, this.longSpan()) : "";
-    const values = row === null ? [] : this.valuesAt(row).map((value, at) => `${this.series[at].label} ${format(value, this.unit)}`);
+    const values = row === null ? [] : this.readings(row).map((one, at) => `${this.series[at].label} ${readingText(one, this.unit)}`);
     const moment = row === null ? "" : this.momentText(row);
     setText(this.spoken, [event, moment, ...values.slice(0, MOST_SPOKEN)].filter(Boolean).join(", "));
   }
@@ -260,14 +311,23 @@ export class Chart {
     return this.range.length > 6 * HOUR;
   }
 
-  /** @param {number} at */
-  tellHottest(at) {
-    const values = this.valuesAt(at);
-    let hottest = 0;
-    values.forEach((value, row) => {
-      if ((value ?? -1) > (values[hottest] ?? -1)) hottest = row;
-    });
-    const text = `busiest: ${this.noun} ${this.series[hottest].label} at ${format(values[hottest], this.unit)}`;
-    setText(this.legend.element, text);
+  /** @param {number} row */
+  tellHottest(row) {
+    const timeline = /** @type {Timeline} */ (this.timeline);
+    const readings = readingsAt(timeline, this.series, row);
+    const hottest = busiest(readings);
+    const named = hottest === null ? "" : `busiest: ${this.noun} ${this.series[hottest].label} at `;
+    const said = hottest === null ? "nothing was read" : `${named}${readingText(readings[hottest], this.unit)}`;
+    const cells = timeline.step ? `; cells show the greatest reading of each ${duration(timeline.step)}` : "";
+    setText(this.legend.element, said + cells);
   }
+}
+
+/**
+ * "12.3%, at most 98.0%".
+ * @param {import("./readings.js").Reading} reading
+ * @param {string} unit
+ */
+function readingText({ mean, max }, unit) {
+  return max === null ? format(mean, unit) : `${format(mean, unit)}, at most ${format(max, unit)}`;
 }

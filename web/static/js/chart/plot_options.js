@@ -1,7 +1,7 @@
 // @ts-check
 /** How uPlot is to draw a chart: scales, axes, lines and what is filled between them. */
 
-import { faded, palette, seriesColour } from "../page/palette.js";
+import { dashOf, faded, palette, seriesColour } from "../page/palette.js";
 import { zoned } from "../time/moments.js";
 import { rowAxis, timeAxis, valueAxis } from "./axes.js";
 import { filledBetween } from "./drawn.js";
@@ -10,17 +10,23 @@ import { LANE } from "./marker_drawing.js";
 /** @typedef {import("../machine/charts.js").ChartSpec} ChartSpec */
 /** @typedef {import("./drawn.js").ChartSeries} ChartSeries */
 /** @typedef {import("./drawn.js").ColumnRole} ColumnRole */
+/** @typedef {import("./timeline.js").Timeline} Timeline */
 /** @typedef {import("uplot")} Plot */
 
 /** A drag shorter than this many pixels is a click. */
 const SHORTEST_DRAG = 5;
+/** How far from a line the cursor still means it, where one can be brought out. */
+const NEAR_PX = 24;
+/** What is left of lines that are not meant. */
+const FADED = 0.2;
 /** What the charts of a page say to each other: the cursor, but not what is dragged. */
 const SHARED = ["mousemove", "mouseleave"];
 
 /**
- * What is drawn. `unit` is what values are written in; `span` the time that is shown.
- * @typedef {{spec: ChartSpec, unit: string, series: ChartSeries[], roles: ColumnRole[],
- *   span: () => [from: number, to: number]}} Drawing
+ * What is drawn. `unit` is what values are written in; `span` the time that is shown; `focuses` says that the line near the
+ * cursor is brought out; `hidden` are series that are not drawn.
+ * @typedef {{spec: ChartSpec, unit: string, series: ChartSeries[], roles: ColumnRole[], timeline: Timeline | null,
+ *   focuses: boolean, hidden: Set<number>, span: () => [from: number, to: number]}} Drawing
  */
 
 /**
@@ -45,7 +51,9 @@ export function plotOptions(drawing, size, hooks) {
       points: { show: false },
       sync: { key: "page", scales: ["x", null], filters: { pub: shared, sub: shared } },
       y: heat,
+      focus: { prox: drawing.focuses ? NEAR_PX : -1, dist: (plot, column, row, at, to) => apart(drawing, plot, column, row, at, to) },
     },
+    focus: { alpha: FADED },
     scales: {
       x: { time: true, range: () => drawing.span() },
       y: { range: (_, least, most) => valueRange(drawing, least, most) },
@@ -67,21 +75,41 @@ function shared(type) {
  * @param {ColumnRole} role
  * @returns {import("uplot").Series}
  */
-function lineOf({ spec, series, roles }, role) {
+function lineOf({ spec, series, roles, hidden }, role) {
   if (spec.form === "heat") return { paths: () => null, points: { show: false } };
+  if (role.series < 0) return { stroke: palette().text, width: 1, points: { show: false } };
   const one = series[role.series];
   const colour = seriesColour(one.colour);
-  const edge = role.part !== "line";
-  const first = one.stacked && role === roles[0];
+  const edge = role.part === "high" || role.part === "low";
+  const first = role === roles[0] && one.stacked;
   return {
+    show: !hidden.has(role.series),
     stroke: edge ? "transparent" : colour,
     width: edge ? 0 : one.stacked || one.colour < 0 ? 1 : 1.5,
     fill: first ? faded(colour, 0.35) : undefined,
-    dash: !edge && one.colour >= palette().series.length ? [5, 3] : undefined,
+    dash: edge ? undefined : dashOf(one.colour),
     spanGaps: false,
     // A sample between two gaps has no line: a point keeps it visible.
     points: edge || one.stacked ? { show: false } : { size: 3, width: 0, fill: colour, filter: lonePoints },
   };
+}
+
+/**
+ * How far the cursor is from a line, in pixels: from its mean or its greatest reading, whichever is nearer.
+ * @param {Drawing} drawing
+ * @param {Plot} plot
+ * @param {number} column
+ * @param {number} row
+ * @param {number} at of the value
+ * @param {number} to of the cursor
+ */
+function apart({ roles, series, timeline }, plot, column, row, at, to) {
+  const { series: of, part } = roles[column - 1];
+  if (of < 0) return Infinity;
+  const { key, down } = series[of];
+  const max = timeline?.columns.get(key)?.max[row] ?? null;
+  if (part !== "line" || max === null) return Math.abs(at - to);
+  return Math.min(Math.abs(at - to), Math.abs(plot.valToPos(down ? -max : max, "y") - to));
 }
 
 /**

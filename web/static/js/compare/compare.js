@@ -5,6 +5,7 @@ import { byId, element, setText, show } from "../page/dom.js";
 import { Page } from "../page/page.js";
 import { Range, sameTime } from "../time/range.js";
 import { catalogue, isMetricName, refreshCatalogue } from "../live/catalogue.js";
+import { isCrowded } from "../chart/drawn.js";
 import { chosenMachines, instancesOf, strangers } from "./chosen.js";
 import { Comparison } from "./comparison.js";
 import { Controls } from "./controls.js";
@@ -166,6 +167,8 @@ export class ComparePage extends Page {
     const done = state === "filled";
     const said = sentences({
       shape: this.choice.shape,
+      step: comparison.timeline.step,
+      crest: isCrowded(drawing.chart?.roles ?? []),
       series: drawing.known,
       drawn: Math.min(drawing.known, drawing.keys.length),
       leftOut: comparison.leftOut,

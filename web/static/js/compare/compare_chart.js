@@ -2,6 +2,7 @@
 /** The chart of a comparison: lines of which one can be brought out, or a heat map with the name of each row; a note at the cursor says what lies there. */
 
 import { Chart } from "../chart/chart.js";
+import { readingsAt } from "../chart/readings.js";
 import { element, setText, show } from "../page/dom.js";
 import { palette } from "../page/palette.js";
 import { format } from "../page/units.js";
@@ -10,11 +11,8 @@ import { drawHeatRows } from "./heat_rows.js";
 import { nameAxis } from "./row_names.js";
 
 /** @typedef {import("uplot")} Plot */
+/** @typedef {import("../chart/timeline.js").Timeline} Timeline */
 
-/** How far from a line the cursor still means it. */
-const NEAR_PX = 24;
-/** What is left of lines that are not meant. */
-const FADED = 0.2;
 const NOTE_APART = 14;
 
 export class CompareChart extends Chart {
@@ -27,16 +25,20 @@ export class CompareChart extends Chart {
   constructor(spec, unit, page, onMeant) {
     super(spec, unit, "", page);
     this.onMeant = onMeant;
-    /** The series that is brought out. @type {number | null} */
-    this.out = null;
-    this.setting = false;
     this.what = element("b", {});
     this.when = element("span", {});
     this.value = element("span", { class: "value" });
-    this.note = element("p", { class: "cursor-note", "aria-hidden": "true", hidden: "" }, this.what, this.value, this.when);
+    this.most = element("span", {});
+    const said = [this.what, this.value, this.most, this.when];
+    this.note = element("p", { class: "cursor-note", "aria-hidden": "true", hidden: "" }, ...said);
     this.canvasBox.after(this.note);
     // The list beside the chart has names and values.
     this.legend.element.remove();
+  }
+
+  /** @override */
+  get focuses() {
+    return this.spec.form === "lines";
   }
 
   /** The value of the fullest colour. */
@@ -44,7 +46,7 @@ export class CompareChart extends Chart {
     if (this.spec.top) return this.spec.top;
     let most = 0;
     for (const { key } of this.series) {
-      for (const value of this.timeline?.columns.get(key)?.mean ?? []) if (value !== null && value > most) most = value;
+      for (const value of this.timeline?.columns.get(key)?.max ?? []) if (value !== null && value > most) most = value;
     }
     return most || this.spec.atLeast || 1;
   }
@@ -56,16 +58,11 @@ export class CompareChart extends Chart {
    */
   options({ width, height }) {
     const options = super.options({ width, height });
-    const { hooks = {}, cursor = {} } = options;
     if (this.spec.form === "heat") {
       const [time] = options.axes ?? [];
       options.axes = [time, nameAxis(this.series.map((one) => one.label), width, height - 50)];
       // It only has the axes and the cursor: the map is drawn as a whole.
       options.series = [{}, { paths: () => null, points: { show: false } }];
-    } else {
-      options.focus = { alpha: FADED };
-      options.cursor = { ...cursor, focus: { prox: NEAR_PX } };
-      options.hooks = { ...hooks, setSeries: [...(hooks.setSeries ?? []), (_, column) => this.meant(column)] };
     }
     return options;
   }
@@ -80,39 +77,33 @@ export class CompareChart extends Chart {
     return [times, times.map(() => null)];
   }
 
-  /** @override */
-  rebuild() {
-    super.rebuild();
-    if (this.out !== null) this.bringOut(this.out);
-  }
-
   /**
    * @override
    * @param {Plot} plot
    */
   drawRows(plot) {
-    const rows = this.series.map((one) => this.timeline?.columns.get(one.key)?.mean);
+    const rows = this.series.map((one) => this.timeline?.columns.get(one.key)?.max);
     drawHeatRows(plot, rows, this.top(), this.timeline?.step ?? 1);
     if (this.out !== null) outline(plot, this.out, rows.length);
   }
 
-  /** Bring one series out, or none. @param {number | null} series */
+  /**
+   * @override
+   * @param {number | null} series
+   */
   bringOut(series) {
+    if (this.spec.form !== "heat") return super.bringOut(series);
     this.out = series;
-    if (!this.plot) return;
-    if (this.spec.form === "heat") return this.plot.redraw(false, false);
-    const column = this.roles.findIndex((role) => role.series === series && role.part === "line");
-    this.setting = true;
-    // The types do not know that none is null.
-    this.plot.setSeries(/** @type {number} */ (/** @type {unknown} */ (column < 0 ? null : column + 1)), { focus: true });
-    this.setting = false;
+    this.plot?.redraw(false, false);
   }
 
-  /** uPlot says which column the cursor is near. @param {number | null} column */
+  /**
+   * @override
+   * @param {number | null} column
+   */
   meant(column) {
     if (this.setting) return;
-    const role = column === null ? undefined : this.roles[column - 1];
-    this.out = role?.series ?? null;
+    super.meant(column);
     this.onMeant(this.out);
     if (this.plot) this.tell(this.plot);
   }
@@ -149,9 +140,10 @@ export class CompareChart extends Chart {
     const time = this.timeline?.times[idx ?? -1];
     show(this.note, one !== undefined && time !== undefined);
     if (!one || time === undefined) return;
-    const mean = this.timeline?.columns.get(one.key)?.mean[idx ?? -1] ?? null;
+    const [{ mean, max }] = readingsAt(/** @type {Timeline} */ (this.timeline), [one], idx ?? -1);
     setText(this.what, one.label);
     setText(this.value, mean === null ? "no sample" : format(mean, this.unit));
+    setText(this.most, max === null ? "" : `at most ${format(max, this.unit)}`);
     setText(this.when, this.longSpan() ? dateTime(time) : clock(time));
     this.place(plot, left, top);
   }
@@ -180,7 +172,8 @@ export class CompareChart extends Chart {
   /** @override */
   tellCursor() {
     if (this.spec.form !== "heat") return super.tellCursor();
-    setText(this.spoken, this.note.hidden ? "" : [this.what, this.value, this.when].map((one) => one.textContent).join(", "));
+    const said = [...this.note.children].flatMap((one) => one.textContent || []);
+    setText(this.spoken, this.note.hidden ? "" : said.join(", "));
   }
 }
 

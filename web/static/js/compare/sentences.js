@@ -1,16 +1,18 @@
 // @ts-check
 /** What is said below a comparison: what of it is not drawn, and why. Pure. */
 
-import { counted } from "../page/units.js";
+import { counted, duration } from "../page/units.js";
 
 /**
- * What there is to tell. `series` are known, `drawn` of them are drawn; machines that are `leftOut` for being too many,
+ * What there is to tell. `step` is how long a bucket is in seconds, or a sample stands; `crest` whether the greatest of all
+ * lines is one of its own. `series` are known, `drawn` of them are drawn; machines that are `leftOut` for being too many,
  * that have no such metric (`without`), that nobody has heard of (`strangers`), or that mean another unit by it.
- * @typedef {{shape: "lines" | "heat", series: number, drawn: number, leftOut: number, without: string[],
+ * @typedef {{shape: "lines" | "heat", step: number, crest: boolean, series: number, drawn: number, leftOut: number, without: string[],
  *   strangers: string[], otherUnits: {machine: string, unit: string}[], asked: number, questions: number}} Told
  */
 
 const MOST_NAMES = 5;
+const CREST = "The thin line above is the greatest single reading of all lines; the line that you point at has a band from its least to its greatest.";
 
 /**
  * @param {Told} told
@@ -20,6 +22,8 @@ export function sentences(told) {
   const { series, drawn, leftOut, without, strangers, otherUnits } = told;
   const said = [];
   if (told.asked < told.questions && told.questions > 1) said.push(`Loading: ${told.asked} of ${told.questions} parts are here.`);
+  if (told.shape === "heat" && drawn) said.push(`Each cell has the colour of the greatest reading of its ${duration(told.step)}.`);
+  if (told.crest) said.push(CREST);
   if (series > drawn) {
     const order = told.shape === "heat" ? "rows" : "lines";
     said.push(`${series - drawn} more not drawn: these are the ${drawn} ${order} with the greatest mean in the time shown.`);

@@ -3,7 +3,7 @@
 
 import { byId, element, setAttribute, setText, show } from "../page/dom.js";
 import { here, linkTo, pointTo } from "../page/here.js";
-import { seriesColour } from "../page/palette.js";
+import { swatchOf } from "../page/palette.js";
 import { NOTHING, duration, format } from "../page/units.js";
 
 /** @typedef {import("./ranking.js").Standing} Standing */
@@ -68,7 +68,7 @@ class Row {
    * @param {boolean} drawn
    */
   mark(colour, drawn) {
-    this.swatch.style.background = seriesColour(colour);
+    this.swatch.style.background = swatchOf(colour);
     setAttribute(this.button, "aria-pressed", String(drawn));
     this.element.classList.toggle("hidden-series", !drawn);
   }

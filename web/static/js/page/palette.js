@@ -2,6 +2,8 @@
 /** The colours of the style sheet, for canvases. They change with the theme. */
 
 const SERIES_COLOURS = 8;
+/** Lines of the same colour differ by these, in CSS pixels: on and off by turns. */
+const DASHES = [[], [5, 3], [2, 2], [9, 3, 2, 3], [12, 5], [6, 2, 2, 2, 2, 2], [2, 6]];
 
 /**
  * `series` are for lines, in order; `neutral` for a total over
@@ -73,6 +75,27 @@ function read() {
 export function seriesColour(number) {
   const { series, neutral } = palette();
   return number < 0 ? neutral : series[number % series.length];
+}
+
+/**
+ * How a line of a series is broken, by the series' number, so that those of one colour are told apart: 56 in all.
+ * @param {number} number
+ * @returns {number[] | undefined} undefined is a whole line
+ */
+export function dashOf(number) {
+  return number < SERIES_COLOURS ? undefined : DASHES[Math.floor(number / SERIES_COLOURS) % DASHES.length];
+}
+
+/**
+ * What a swatch beside a name shows of a line, for the style sheet: its colour, broken as the line is.
+ * @param {number} number of the series
+ */
+export function swatchOf(number) {
+  const [colour, dash] = [seriesColour(number), dashOf(number)];
+  if (!dash) return colour;
+  let at = 0;
+  const stops = dash.map((length, turn) => `${turn % 2 ? "transparent" : colour} ${at}px ${(at += length)}px`);
+  return `repeating-linear-gradient(90deg, ${stops.join(", ")})`;
 }
 
 /**
