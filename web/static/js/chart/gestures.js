@@ -1,8 +1,10 @@
 // @ts-check
 /**
- * What mouse, finger and keyboard do on a chart. Dragging over the plot chooses a part of the time; with Shift, or on the
+ * What mouse and keyboard do on a chart; Touch has what fingers do. Dragging over the plot chooses a part of the time; with Shift, or on the
  * axis below, it moves along. A double click shows more. Keys move the cursor, and the time.
  */
+
+import { Touch } from "./touch.js";
 
 /** @typedef {import("uplot")} Plot */
 /** @typedef {import("../time/steering.js").Steering} Steering */
@@ -13,11 +15,12 @@ const KEY_STEP = 0.5;
 export class Gestures {
   /**
    * @param {Steering} steering
-   * @param {() => void} onKey called when a key has moved the cursor
+   * @param {() => void} onPoint called when a key or a finger has moved the cursor
    */
-  constructor(steering, onKey) {
+  constructor(steering, onPoint) {
     this.steering = steering;
-    this.onKey = onKey;
+    this.onPoint = onPoint;
+    this.touch = new Touch(steering, onPoint);
   }
 
   /**
@@ -25,8 +28,9 @@ export class Gestures {
    * @param {Plot} plot
    */
   attach(plot) {
+    this.touch.attach(plot);
     plot.over.addEventListener("mousedown", (down) => down.shiftKey && stopped(down), { capture: true });
-    plot.over.addEventListener("pointerdown", (down) => down.shiftKey && this.pan(plot, down));
+    plot.over.addEventListener("pointerdown", (down) => down.shiftKey && down.pointerType !== "touch" && this.pan(plot, down));
     plot.over.addEventListener("dblclick", (click) => this.steering.zoom(WIDER, plot.posToVal(click.offsetX, "x")));
     const axis = plot.root.querySelector(".u-axis");
     axis?.addEventListener("pointerdown", (down) => this.pan(plot, /** @type {PointerEvent} */ (down)));
@@ -50,7 +54,7 @@ export class Gestures {
    * @param {PointerEvent} down
    */
   pan(plot, down) {
-    if (down.button !== 0) return;
+    if (down.button !== 0 || !down.isPrimary) return;
     down.preventDefault();
     const width = plot.over.clientWidth;
     // On the document: what is dragged may be drawn anew meanwhile.
@@ -109,7 +113,7 @@ export class Gestures {
     if (time === undefined) return;
     const left = Math.max(0, Math.min(plot.over.clientWidth - 1, plot.valToPos(time, "x")));
     plot.setCursor({ left, top: plot.over.clientHeight / 2 }, true);
-    this.onKey();
+    this.onPoint();
   }
 }
 

@@ -33,8 +33,16 @@ export class Steering {
    * @param {number} share of the range's length, less than 0 back in time, since the dragging began
    */
   drag(share) {
+    this.preview(panned(this.dragged ?? this.range.span(), share, this.range.now()));
+  }
+
+  /**
+   * Show a span for as long as it is not settled.
+   * @param {Span} span
+   */
+  preview(span) {
     this.dragged ??= this.range.span();
-    this.range.preview = panned(this.dragged, share, this.range.now());
+    this.range.preview = span;
     this.redraw();
   }
 
@@ -58,7 +66,7 @@ export class Steering {
    * @param {Span} span
    */
   moved(before, span) {
-    if (span[0] === before[0]) this.redraw();
+    if (span[0] === before[0] && span[1] === before[1]) this.redraw();
     else this.choose(...span);
   }
 

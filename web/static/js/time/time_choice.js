@@ -92,6 +92,27 @@ export function zoomed([from, to], factor, around, now) {
   return [start, start + length];
 }
 
+/** Two fingers on a chart, in shares of its width: the middle between them, and how far they are apart. @typedef {{centre: number, apart: number}} Held */
+
+/** Fingers that come closer, or cross, pinch no further. */
+const CLOSEST = 0.02;
+
+/**
+ * The span whose moments lie under two fingers still, after these have moved.
+ * @param {Span} span that was shown when they came down
+ * @param {Held} before
+ * @param {Held} after
+ * @param {number} now seconds since 1970: there is nothing after it
+ * @returns {Span}
+ */
+export function pinched([from, to], before, after, now) {
+  const held = from + before.centre * (to - from);
+  const factor = Math.max(CLOSEST, before.apart) / Math.max(CLOSEST, after.apart);
+  const length = Math.max(SHORTEST_SECONDS, Math.min(LONGEST_SECONDS, (to - from) * factor));
+  const start = Math.max(0, Math.min(held - after.centre * length, now - length));
+  return [start, start + length];
+}
+
 /**
  * A span that someone drew, in whole seconds, not shorter than what shows something.
  * @param {number} one seconds since 1970
