@@ -90,7 +90,12 @@ export class Chart {
       this.legend.element,
     );
     this.canvasBox.addEventListener("keydown", (key) => this.press(key));
-    this.resizes = new ResizeObserver(() => this.resize());
+    /** Of the plot with its axis, in pixels: asking the page would have it laid out. */
+    this.width = 0;
+    this.resizes = new ResizeObserver(([{ contentRect }]) => {
+      this.width = Math.round(contentRect.width);
+      this.resize();
+    });
     this.resizes.observe(this.canvasBox);
   }
 

@@ -79,7 +79,7 @@ export class MachinePage extends Page {
     const before = this.range.choice;
     this.range.choose(view.time);
     if (before.utc !== view.time.utc) {
-      for (const panel of this.panels.values()) panel.chart.rebuild();
+      for (const panel of this.panels.values()) panel.rebuild();
       this.update();
     }
     if (!sameTime(before, view.time)) {

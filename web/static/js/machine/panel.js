@@ -8,6 +8,7 @@ import { compareLink } from "../compare/compare_link.js";
 import { fetchHistory } from "../chart/history.js";
 import { Loading } from "../chart/loading.js";
 import { onPaletteChange } from "../page/palette.js";
+import { drawInTurn, dropTurn } from "../chart/turns.js";
 import { Timeline, keyOf } from "../chart/timeline.js";
 import { onUnitsChange } from "../page/preferences.js";
 
@@ -19,6 +20,8 @@ import { onUnitsChange } from "../page/preferences.js";
 /** More buckets than pixels only smear; fewer than this show nothing. */
 const FEWEST_POINTS = 150;
 const MOST_POINTS = 600;
+/** Of a chart, over all of its lines: of many lines nobody can see as much of each. */
+const MOST_READINGS = 24_000;
 
 export class Panel {
   /**
@@ -34,6 +37,8 @@ export class Panel {
     this.range = page.range;
     this.visible = false;
     this.dirty = true;
+    /** Whether uPlot draws in colours, units or a zone of before. */
+    this.outdated = false;
     /** Whether history has been asked for since the range or the link changed. */
     this.asked = false;
     this.keys = "";
@@ -46,8 +51,7 @@ export class Panel {
       (signal) => this.ask(signal),
       (timeline) => this.loaded(timeline),
     );
-    const rebuild = () => this.chart.rebuild();
-    this.stops = [onPaletteChange(rebuild), onUnitsChange(rebuild)];
+    this.stops = [onPaletteChange(() => this.rebuild()), onUnitsChange(() => this.rebuild())];
     for (const frame of store.frames) this.take(frame);
   }
 
@@ -114,7 +118,10 @@ export class Panel {
   }
 
   points() {
-    return Math.max(FEWEST_POINTS, Math.min(MOST_POINTS, this.chart.size().width));
+    const layout = this.store.machines.get(this.machine)?.layout;
+    const lines = this.spec.metrics.reduce((sum, [metric]) => sum + (layout?.positions.get(metric)?.length ?? 0), 0);
+    const width = this.chart.width || this.chart.size().width;
+    return Math.max(FEWEST_POINTS, Math.min(MOST_POINTS, Math.floor(MOST_READINGS / Math.max(1, lines)), width));
   }
 
   /** The frames that the store has kept, as rows of this chart. */
@@ -145,10 +152,22 @@ export class Panel {
     if (this.chart.state === "empty") this.chart.say("filled", "");
   }
 
-  /** Draw if it can be seen. */
+  /** Draw soon, if it can be seen. */
   draw() {
+    if (this.visible) drawInTurn(this);
+  }
+
+  /** Colours, units or the zone are others. */
+  rebuild() {
+    this.outdated = true;
+    this.draw();
+  }
+
+  drawNow() {
     if (!this.visible) return;
     this.followSeries();
+    if (this.outdated) this.chart.rebuild();
+    this.outdated = false;
     this.chart.draw(this.timeline);
     this.dirty = false;
   }
@@ -165,6 +184,7 @@ export class Panel {
   }
 
   destroy() {
+    dropTurn(this);
     this.loading.stop();
     for (const stop of this.stops) stop();
     this.chart.destroy();
