@@ -3,12 +3,15 @@
 
 import { palette } from "../page/palette.js";
 import { axisLabels, axisSteps } from "../page/units.js";
-import { clock, day } from "../time/moments.js";
+import { clock, day, isInUtc } from "../time/moments.js";
+import { ticks } from "../time/ticks.js";
 
 /** @typedef {import("uplot").Axis} Axis */
 
 export const FONT = "11px system-ui, sans-serif";
 const DAY = 86400;
+/** As uPlot counts the steps that it offers. */
+const YEAR = 365 * DAY;
 /** Rows that have their names beside them; more would touch. */
 const MOST_ROW_LABELS = 8;
 
@@ -22,6 +25,8 @@ export function timeAxis() {
     size: 24,
     gap: 6,
     space: 56,
+    // Its own are wrong where the zone that is written is not the browser's and one of them changes its clocks.
+    splits: (_plot, _axis, from, to, step) => ticks(from, to, step, isInUtc()),
     values: (_plot, times, _axis, _space, step) => times.map((time) => timeLabel(time, step)),
   };
 }
@@ -70,6 +75,7 @@ export function rowAxis(labels) {
  * @param {number} step seconds between labels
  */
 function timeLabel(time, step) {
+  if (step >= YEAR) return day(time).slice(0, 4);
   if (step >= DAY || clock(time) === "00:00:00") return day(time).slice(5);
   return clock(time, step < 60);
 }

@@ -2,7 +2,6 @@
 /** How uPlot is to draw a chart: scales, axes, lines and what is filled between them. */
 
 import { dashOf, faded, palette, seriesColour } from "../page/palette.js";
-import { zoned } from "../time/moments.js";
 import { rowAxis, timeAxis, valueAxis } from "./axes.js";
 import { filledBetween } from "./drawn.js";
 import { LANE } from "./marker_drawing.js";
@@ -43,7 +42,6 @@ export function plotOptions(drawing, size, hooks) {
     // Above, the heads of marks; on the right half a label of the time axis fits.
     padding: [LANE, 26, 0, 0],
     legend: { show: false },
-    tzDate: zoned,
     cursor: {
       drag: { x: true, y: false, setScale: false, dist: SHORTEST_DRAG },
       // Its own would go back to all there is, which is what uPlot happens to have.

@@ -1,6 +1,8 @@
 // @ts-check
 /** Moments as people read them: in their own time, or in UTC. All are given in seconds since 1970. */
 
+import { wallAt } from "./wall.js";
+
 let inUtc = false;
 
 /**
@@ -17,33 +19,14 @@ export function isInUtc() {
 }
 
 /**
- * The parts of a moment, in the zone that is written. Also what uPlot puts its ticks at.
- * @param {number} seconds
- * @returns {Date} whose local parts are to be read
- */
-export function zoned(seconds) {
-  const date = new Date(seconds * 1000);
-  if (!inUtc) return date;
-  return new Date(
-    date.getUTCFullYear(),
-    date.getUTCMonth(),
-    date.getUTCDate(),
-    date.getUTCHours(),
-    date.getUTCMinutes(),
-    date.getUTCSeconds(),
-    date.getUTCMilliseconds(),
-  );
-}
-
-/**
  * Time of day, 24 hours: "21:07:35".
  * @param {number} seconds
  * @param {boolean} [withSeconds]
  */
 export function clock(seconds, withSeconds = true) {
-  const date = zoned(seconds);
-  const parts = [date.getHours(), date.getMinutes()];
-  if (withSeconds) parts.push(date.getSeconds());
+  const wall = wallAt(seconds, inUtc);
+  const parts = [wall.hours, wall.minutes];
+  if (withSeconds) parts.push(wall.seconds);
   return parts.map(twoDigits).join(":");
 }
 
@@ -60,8 +43,8 @@ export function dateTime(seconds) {
  * @param {number} seconds
  */
 export function day(seconds) {
-  const date = zoned(seconds);
-  return `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
+  const wall = wallAt(seconds, inUtc);
+  return `${wall.year}-${twoDigits(wall.month)}-${twoDigits(wall.day)}`;
 }
 
 /**

@@ -26,6 +26,8 @@ export class TimeBar {
     this.menu = /** @type {HTMLDetailsElement} */ (byId("time-custom"));
     this.from = /** @type {HTMLInputElement} */ (byId("time-from"));
     this.to = /** @type {HTMLInputElement} */ (byId("time-to"));
+    /** What was written into the form, and the moments that it means: a clock that was set back shows some hours twice. @type {Map<string, number>} */
+    this.written = new Map();
     this.listen();
   }
 
@@ -94,6 +96,10 @@ export class TimeBar {
     const [from, to] = this.span();
     this.from.value = inputText(from);
     this.to.value = inputText(to);
+    this.written = new Map([
+      [`from ${this.from.value}`, from],
+      [`to ${this.to.value}`, to],
+    ]);
     this.to.setCustomValidity("");
     setText(byId("time-zone"), isInUtc() ? "UTC" : "local time");
     this.from.focus();
@@ -102,7 +108,8 @@ export class TimeBar {
   /** @param {SubmitEvent} event */
   submit(event) {
     event.preventDefault();
-    const [from, to] = [momentOf(this.from.value), momentOf(this.to.value)];
+    const from = this.written.get(`from ${this.from.value}`) ?? momentOf(this.from.value);
+    const to = this.written.get(`to ${this.to.value}`) ?? momentOf(this.to.value);
     if (from === null || to === null) return;
     this.to.setCustomValidity(faultOf(from, to));
     if (!this.form.reportValidity()) {
