@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tests.bench.hub import GATEWAY, Hub, daemon, running
+from tests.bench.live_fleet import NAME
 from tests.bench.processes import CpuMeter, resident_bytes
 from tests.bench.watchers import Taken
 
@@ -25,7 +26,12 @@ FLEET_PAGE = (
     "system.load1",
     "system.uptime",
 )
-SUBSCRIPTIONS = {"the metrics of the fleet page": FLEET_PAGE, "all metrics": None}
+FLEET = f"/ws?metrics={','.join(FLEET_PAGE)}"
+SUBSCRIPTIONS = {"the metrics of the fleet page": FLEET, "all metrics": "/ws"}
+# Of 20 browsers 11 show the fleet, 8 a machine of their own, and one compares some metric of all.
+TURNS, SHOW_FLEET, SHOW_MACHINE = 20, 11, 8
+COMPARED = ("cpu.percent", "memory.percent", "system.load1", "network.received", "filesystem.used", "cpu.core_percent")
+MODES = ("same", "mixed", "stalled")
 
 
 def main() -> None:
@@ -37,15 +43,38 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=1000)
     parser.add_argument("--settle", type=float, default=15.0)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--mode", choices=MODES, action="append", help="all if not given")
     arguments = parser.parse_args()
     print(
         f"gatewayd, {arguments.machines} machines of {arguments.values} values every {arguments.interval:g} s,"
         f" {arguments.clients} WebSocket clients:"
     )
+    modes = arguments.mode or MODES
     with running() as hub, live_fleet(hub, arguments):
-        for what, metrics in SUBSCRIPTIONS.items():
-            for deflate in (True, False):
-                measure(hub, f"{what}, {'' if deflate else 'not '}deflated", metrics, deflate, arguments)
+        if "same" in modes:
+            for what, path in SUBSCRIPTIONS.items():
+                for deflate in (True, False):
+                    measure(hub, f"{what}, {'' if deflate else 'not '}deflated", [path], deflate, arguments)
+        if "mixed" in modes:
+            paths = mixed(arguments)
+            measure(hub, f"{len(set(paths))} different subscriptions, deflated", paths, True, arguments)
+        if "stalled" in modes:
+            for what, path in SUBSCRIPTIONS.items():
+                measure_stalled(hub, f"{what}, not deflated", path, arguments)
+
+
+def mixed(arguments: argparse.Namespace) -> list[str]:
+    """What each of the clients asks for."""
+    paths = []
+    for number in range(arguments.clients):
+        turn = number % TURNS
+        if turn < SHOW_FLEET:
+            paths.append(FLEET)
+        elif turn < SHOW_FLEET + SHOW_MACHINE:
+            paths.append(f"/ws?machines={NAME.format(number % arguments.machines)}")
+        else:
+            paths.append(f"/ws?metrics={COMPARED[number // TURNS % len(COMPARED)]}")
+    return paths
 
 
 def wait_for_fleet(machines: int) -> None:
@@ -74,13 +103,19 @@ def live_fleet(hub: Hub, arguments: argparse.Namespace) -> Iterator[None]:
         process.wait()
 
 
-def measure(hub: Hub, what: str, metrics: tuple[str, ...] | None, deflate: bool, arguments: argparse.Namespace) -> None:
-    """Print what a gateway costs that so many clients watch with one subscription."""
-    path = f"/ws?metrics={','.join(metrics)}" if metrics else "/ws"
-    command = [sys.executable, "-m", "tests.bench.watchers", "--address", GATEWAY, "--path", path]
-    command += ["--deflate"] if deflate else []
+def command_of(paths: Sequence[str], arguments: argparse.Namespace, *options: str) -> list[str]:
+    """How to start the clients."""
+    command = [sys.executable, "-m", "tests.bench.watchers", "--address", GATEWAY, *options]
+    for path in paths:
+        command += ["--path", path]
     for name in ("clients", "settle", "seconds"):
         command += [f"--{name}", str(getattr(arguments, name))]
+    return command
+
+
+def measure(hub: Hub, what: str, paths: Sequence[str], deflate: bool, arguments: argparse.Namespace) -> None:
+    """Print what a gateway costs that so many clients watch."""
+    command = command_of(paths, arguments, *(["--deflate"] if deflate else []))
     with daemon("gatewayd", hub.environment | {"LOG_LEVEL": "ERROR"}) as gateway:
         wait_for_fleet(arguments.machines)
         before, opening = resident_bytes(gateway.pid), CpuMeter({"gatewayd": gateway.pid})
@@ -94,6 +129,24 @@ def measure(hub: Hub, what: str, metrics: tuple[str, ...] | None, deflate: bool,
             after = resident_bytes(gateway.pid)
     print(f"  {what}: {share:.1%} of a core, {after / 2**20:.0f} MiB resident, {before / 2**20:.0f} without clients")
     tell(taken, let_in)
+
+
+def measure_stalled(hub: Hub, what: str, path: str, arguments: argparse.Namespace) -> None:
+    """Print what a gateway keeps for so many clients that read nothing, at most, until it lets go of them."""
+    command = command_of([path], arguments, "--stall")
+    with daemon("gatewayd", hub.environment | {"LOG_LEVEL": "ERROR"}) as gateway:
+        wait_for_fleet(arguments.machines)
+        before = most = resident_bytes(gateway.pid)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as clients:
+            await_line(clients, "opened")
+            while clients.poll() is None:
+                most = max(most, resident_bytes(gateway.pid))
+                time.sleep(0.2)
+        print(
+            f"  {arguments.clients} that read nothing, {what}: {most / 2**20:.0f} MiB resident at most,"
+            f" {before / 2**20:.0f} without clients",
+            flush=True,
+        )
 
 
 def await_line(clients: subprocess.Popen[str], expected: str = "") -> str:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import socket
 import statistics
 import time
 import zlib
@@ -17,6 +18,8 @@ DEFLATED = 0x40
 LOOKING = 3
 # Connections that are being opened at a time.
 OPENING = 50
+# Of one that reads nothing the kernel takes this much.
+LITTLE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,14 @@ class Taken:
 class Watcher(asyncio.Protocol):
     """A client that counts messages and bytes."""
 
-    def __init__(self, path: str, deflate: bool, *, looks: bool) -> None:
+    def __init__(self, path: str, deflate: bool, *, looks: bool, stalls: bool = False) -> None:
         extension = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n" if deflate else ""
         self._request = (
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{extension}\r\n"
         )
         self._looks = looks
+        self._stalls = stalls
         self._buffer = b""
         # How many bytes of the message that is being received are still to come.
         self._left = 0
@@ -80,6 +84,8 @@ class Watcher(asyncio.Protocol):
             assert b" 101 " in head, head
             self._buffer = b""
             self.opened.set_result(None)
+            if self._stalls and self._transport:
+                self._transport.pause_reading()
             if rest:
                 self.data_received(rest)
 
@@ -133,20 +139,26 @@ class Watcher(asyncio.Protocol):
 async def watch(arguments: argparse.Namespace) -> Taken:
     """Open the clients, which each get a snapshot, let them settle, and count."""
     host, port = arguments.address.rsplit(":", 1)
+    paths = arguments.path or ["/ws"]
     loop, opening, watchers = asyncio.get_running_loop(), asyncio.Semaphore(OPENING), []
 
     async def open_one(number: int) -> None:
         async with opening:
-            looks = number < LOOKING
+            looks, path = number < LOOKING, paths[number % len(paths)]
+            sock = socket.socket()
+            if arguments.stall:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LITTLE_BYTES)
+            sock.setblocking(False)
+            await loop.sock_connect(sock, (host, int(port)))
             _, watcher = await loop.create_connection(
-                lambda: Watcher(arguments.path, arguments.deflate, looks=looks), host, int(port)
+                lambda: Watcher(path, arguments.deflate, looks=looks, stalls=arguments.stall), sock=sock
             )
             await watcher.opened
             watchers.append(watcher)
 
     began = time.monotonic()
     await asyncio.gather(*(open_one(number) for number in range(arguments.clients)))
-    while not all(watcher.messages for watcher in watchers):
+    while not arguments.stall and not all(watcher.messages for watcher in watchers):
         await asyncio.sleep(0.02)
     opening_seconds, opening_octets = time.monotonic() - began, sum(watcher.octets for watcher in watchers)
     print("opened", flush=True)
@@ -177,7 +189,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--address", required=True)
     parser.add_argument("--clients", type=int, default=1000)
-    parser.add_argument("--path", default="/ws")
+    parser.add_argument("--path", action="append", help="given more than once, clients take turns")
+    parser.add_argument("--stall", action="store_true", help="read nothing once they are let in")
     parser.add_argument("--deflate", action="store_true")
     parser.add_argument("--settle", type=float, default=10.0)
     parser.add_argument("--seconds", type=float, default=20.0)
