@@ -15,10 +15,11 @@ from aiohttp import web
 from sysmonstm.gatewayd import alerts
 from sysmonstm.gatewayd.alerts import AlertdAwayError, AlertdClient
 from sysmonstm.gatewayd.readiness import lacking
-from tests.alertd.alertd_process import Starter
+from tests.alertd.alertd_process import RULES, Starter
 from tests.gatewayd.running_gateway import RunningGateway, serving
 from tests.gatewayd.test_gateway_openapi import fault
 from tests.gatewayd.test_gateway_readiness import state_becomes
+from tests.gatewayd.wall import Wall
 
 
 @pytest.fixture
@@ -38,6 +39,40 @@ async def test_the_rules_are_those_that_alertd_goes_by(redis_url: str, database_
         for rule in answer["rules"]:
             assert fault(rule, {"$ref": "#/components/schemas/Rule"}) is None
         await state_becomes(running, "alertd", "up")
+
+
+async def test_browsers_are_told_that_the_rules_are_others_and_only_then(
+    redis_url: str, database_url: str, start: Starter
+) -> None:
+    alertd = await start(redis_url, database_url)
+    await alertd.said("alertd.started")
+    async with serving(redis_url, database_url, alertd=f"unix:{alertd.control}") as running:
+        await state_becomes(running, "alertd", "up")
+        async with running.watch() as watcher:
+            await watcher.next_of("snapshot")
+            before = running.gateway.hub._rules_since
+            alertd.process.send_signal(signal.SIGHUP)
+            await alertd.said("rules.loaded")
+            # What it says of itself has been asked for again since.
+            async with AlertdClient(f"unix:{alertd.control}") as client:
+                assert (await client.status())["rules_since"] == before
+            (alertd.control.parent / "rules.toml").write_text(RULES.replace("[rules.hot]", "[rules.hotter]"))
+            alertd.process.send_signal(signal.SIGHUP)
+            told = await watcher.next_of("rules")
+            assert before is not None and told["since"] > before
+            assert "hotter" in [rule["rule"] for rule in (await running.get("/api/rules"))["rules"]]
+
+
+def test_the_rules_that_it_hears_of_first_and_nonsense_are_no_news() -> None:
+    wall = Wall("web1")
+    _, line = wall.browser()
+    line.take()
+    heard: tuple[object, ...] = (None, 5.0, 5.0, "x", [], None, 5.0)
+    for since in heard:
+        wall.hub.hear_of_rules(since)
+    assert line.take() == []
+    wall.hub.hear_of_rules(6.0)
+    assert line.take() == [{"type": "rules", "since": 6.0}]
 
 
 async def test_without_alertd_it_is_ready_and_says_what_is_missing(gateway: RunningGateway) -> None:

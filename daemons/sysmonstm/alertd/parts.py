@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sysmonstm import bus, logs
 from sysmonstm.alertd.delivery import Delivery
@@ -36,6 +36,8 @@ class Parts:
     delivery: Delivery
     webhook: Webhook
     trouble: Trouble
+    # When the rules became what they are, so that others can tell without asking for all of them.
+    rules_since_us: int = field(default_factory=now_us)
 
     async def apply(self, settings: AlertSettings) -> Sequence[str]:
         """Go by new settings, and by the rules file as it is now, from now on; alerts keep their state.
@@ -48,7 +50,10 @@ class Parts:
         self.writer.notify = settings.webhook_url is not None
         self.delivery.use(settings.webhook_url)
         self.settings = settings
-        return () if self.engine.rules == before else ("rules",)
+        if self.engine.rules == before:
+            return ()
+        self.rules_since_us = now_us()
+        return ("rules",)
 
     def evaluate(self, update: object) -> None:
         """Take in what `bus.follow` yielded."""

@@ -49,6 +49,7 @@ def status(parts: Parts) -> Json:
         "version": __version__,
         "machines": len(parts.fleet.machines),
         "rules": len(engine.rules),
+        "rules_since": parts.rules_since_us / 1e6,
         "rules_file": str(parts.settings.rules_file) if parts.settings.rules_file else None,
         "firing": engine.firing,
         "pending": len(engine.alerts) - engine.firing,

@@ -89,7 +89,12 @@ async def running(settings: GatewaySettings, manager: Service) -> AsyncIterator[
         AlertdClient(settings.alertd) as alertd,
     ):
         ready = Readiness(
-            (readiness.redis(redis), readiness.database(asking), readiness.aggregator(hub), readiness.alertd(alertd))
+            (
+                readiness.redis(redis),
+                readiness.database(asking),
+                readiness.aggregator(hub),
+                readiness.alertd(alertd, hub),
+            )
         )
         async with asyncio.TaskGroup() as loops:
             work = [hub.follow(redis, manager), hub.tick(manager), hub.beat(manager), *ready.watch(manager)]

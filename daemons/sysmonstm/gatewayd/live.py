@@ -46,6 +46,8 @@ class Hub:
         self.informed = asyncio.Event()
         # What was told last of each machine.
         self._states: dict[str, State] = {}
+        # As alertd has it, in seconds since 1970; None before it has said so.
+        self._rules_since: float | None = None
 
     @property
     def fleet(self) -> Fleet:
@@ -110,6 +112,14 @@ class Hub:
         messages = {name: message("state", name, machine=name, state=state) for name, state in changed.items()}
         for channel, wanted in self.channels.wanting(messages):
             channel.say(messages[name] for name in wanted)
+
+    def hear_of_rules(self, since: object) -> None:
+        """Tell everybody if the rules for alerts have become others since this was last heard of them."""
+        if not isinstance(since, float) or since == self._rules_since:
+            return
+        if self._rules_since is not None:
+            self._broadcast(message("rules", since=since))
+        self._rules_since = since
 
     def join(self, client: Client, asked: Subscription) -> None:
         """Have a client hear what it asks for; everything, and why, if that cannot be."""

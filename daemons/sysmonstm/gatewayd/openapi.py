@@ -169,6 +169,7 @@ OPERATIONS = (
         f"Samples of more than {FEW_MACHINES} machines come together, once a second, the newest of each. "
         "Who takes messages slower than they come is sent the newest samples only. "
         '{"type":"forgotten","machines":["old1"]} names machines that are no more, subscribed to or not. '
+        '{"type":"rules","since":…} says that /api/rules has other rules now, within some seconds. '
         '{"type":"beat","time":…} comes every 5 s, whatever happens. '
         '{"type":"error","detail":…} says why a subscription is refused; the one before stays. '
         "A gateway that stops closes with 1001 and a reason that says when to connect again",

@@ -149,14 +149,18 @@ def aggregator(hub: Hub) -> Dependency:
     return Dependency("aggregator", needed=False, ask=ask)
 
 
-def alertd(client: AlertdClient) -> Dependency:
-    """Whoever watches the rules. Without one the gateway shows the alerts as they were written last."""
+def alertd(client: AlertdClient, hub: Hub) -> Dependency:
+    """Whoever watches the rules. Without one the gateway shows the alerts as they were written last.
+
+    What it says of itself is also how the hub hears that the rules are others.
+    """
 
     async def ask() -> str:
         try:
             status = await client.status()
         except AlertdAwayError as error:
             raise DownError(str(error)) from None
+        hub.hear_of_rules(status.get("rules_since"))
         return lacking(status)
 
     return Dependency("alertd", needed=False, ask=ask)
