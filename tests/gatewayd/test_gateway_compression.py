@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import threading
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from sysmonstm.gatewayd import compression
 from sysmonstm.gatewayd.compression import accepts_gzip
@@ -68,12 +71,55 @@ async def test_long_answers_are_the_same_in_gzip(
         assert "Content-Encoding" not in plain.headers
         assert (short.headers["Content-Encoding"], short.headers["Vary"]) == ("gzip", "Accept-Encoding")
         assert plain.headers["Vary"] == "Accept-Encoding"
-        assert int(short.headers["Content-Length"]) < int(plain.headers["Content-Length"])
+        assert int(short.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 2
+        assert all(name in text for name in names)
         assert short.headers["Content-Type"] == plain.headers["Content-Type"]
     # The gateway counts requests, this one too.
     assert same == text.replace("gatewayd_requests_total 1\n", "gatewayd_requests_total 2\n")
     async with gateway.session.head(url, headers=GZIP) as head:
         assert (head.headers["Content-Encoding"], await head.read()) == ("gzip", b"")
+
+
+@pytest.mark.parametrize("length", [compression.LEAST_BYTES - 1, compression.LEAST_BYTES])
+@pytest.mark.parametrize("content_type", ["application/json", "text/html", "application/octet-stream", "image/png"])
+@pytest.mark.parametrize("takes", [True, False])
+async def test_texts_from_some_length_on_are_shortened_and_caches_told_that_it_depends(
+    content_type: str, length: int, takes: bool
+) -> None:
+    body = b"x" * length
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(body=body, content_type=content_type)
+
+    request = make_mocked_request("GET", "/", headers=GZIP if takes else PLAIN)
+    answer = await compression.compress(request, handle)
+    assert isinstance(answer, web.Response) and isinstance(answer.body, bytes)
+    text = compression.is_text(content_type)
+    assert text is content_type.endswith(("json", "html"))
+    shortened = text and takes and length == compression.LEAST_BYTES
+    assert answer.headers.get("Vary") == ("Accept-Encoding" if text else None)
+    assert answer.headers.get("Content-Encoding") == ("gzip" if shortened else None)
+    assert (gzip.decompress(answer.body) if shortened else answer.body) == body
+
+
+async def test_what_a_thread_is_worth_is_done_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a large answer would hold everybody up."""
+    done_by: dict[int, bool] = {}
+    gzipped = compression.gzipped
+
+    def noting(body: bytes, level: int) -> bytes:
+        done_by[len(body)] = threading.current_thread() is threading.main_thread()
+        return gzipped(body, level)
+
+    monkeypatch.setattr(compression, "gzipped", noting)
+    most = compression.IN_THREAD_BYTES
+    for length in (most - 1, most):
+
+        async def handle(_: web.Request, length: int = length) -> web.Response:
+            return web.Response(text="x" * length)
+
+        await compression.compress(make_mocked_request("GET", "/", headers=GZIP), handle)
+    assert done_by == {most - 1: True, most: False}
 
 
 async def test_short_answers_and_problems_are_left_as_they_are(gateway: RunningGateway) -> None:
@@ -84,5 +130,6 @@ async def test_short_answers_and_problems_are_left_as_they_are(gateway: RunningG
 
 def test_what_is_made_is_gzip_and_always_the_same() -> None:
     body = b"numbers " * 1000
+    assert len(compression.gzipped(body, compression.QUICK)) < len(body) / 10
     assert gzip.decompress(compression.gzipped(body, compression.QUICK)) == body
     assert compression.gzipped(body, compression.THOROUGH) == compression.gzipped(body, compression.THOROUGH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -44,6 +45,12 @@ async def test_large_messages_are_deflated_for_who_agreed(
         head, frames = await shown(watcher, publisher)
         assert AGREED in head
         assert [frame[0] for frame in frames] == [0x81 | DEFLATED] * 2
+        # Each inflates by itself to what was said, and is the shorter for it.
+        snapshot, sample = (messages_of(frame)[0] for frame in frames)
+        assert (snapshot["type"], snapshot["machines"][0]["values"]) == ("snapshot", [0.5] * 500)
+        assert sample["frames"][0]["values"] == pytest.approx([n / 7 for n in range(500)], rel=1e-6)
+        for frame, said in zip(frames, (snapshot, sample), strict=True):
+            assert len(frame) < 0.7 * len(json.dumps(said, separators=(",", ":")))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +71,7 @@ async def test_who_did_not_agree_or_has_a_small_window_is_sent_plain_messages(
         head, frames = await shown(watcher, publisher)
         assert (AGREED in head) is agreed
         assert [frame[0] for frame in frames] == [0x81] * 2
+        assert [messages_of(frame)[0]["type"] for frame in frames] == ["snapshot", "frames"]
 
 
 async def test_small_messages_stay_plain(gateway: RunningGateway, publisher: FleetPublisher) -> None:
@@ -91,10 +99,12 @@ async def test_both_are_shown_the_same(gateway: RunningGateway, publisher: Fleet
         assert (plain.ws.compress, deflated.ws.compress) == (0, 15)
         watchers = (plain, deflated)
         snapshots = [await watcher.next_of("snapshot") for watcher in watchers]
+        assert snapshots[0]["machines"][0]["values"] == [0.5] * 500
         assert all(one["machines"] == snapshots[0]["machines"] for one in snapshots)
         for number in range(50):
             publisher.sample("web1", [number + n / 7 for n in range(500)], CORES)
             told = await asyncio.gather(*(watcher.next_of("frames") for watcher in watchers))
             assert told[0] == told[1]
+            assert told[0]["frames"][0]["values"][:2] == pytest.approx([number, number + 1 / 7], rel=1e-6)
         # What it says is deflated, too.
         assert (await deflated.subscribe(["web1"], ["cpu.percent"]))["machines"][0]["values"] == []
