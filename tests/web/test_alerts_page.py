@@ -276,6 +276,7 @@ def test_what_fired_stays_while_the_database_is_away_and_that_is_said(
     page.context.close()
 
 
+@pytest.mark.expects("status of 400")
 def test_nothing_fires_and_an_alert_with_hostile_words_is_only_text(
     browser: Browser, dashboard_system: WholeSystem
 ) -> None:

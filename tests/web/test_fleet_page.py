@@ -24,6 +24,7 @@ from tests.web.scripted_fleet import (
     rule,
     sample,
     shown,
+    snapshot,
     some,
 )
 from tests.whole_system import WholeSystem
@@ -384,3 +385,18 @@ def test_it_asks_only_for_what_it_shows(browser: Browser, dashboard_system: Whol
         page.go_back()
         expect(row(page, "web1").locator(".cell-cpu b")).to_have_text("70.0%")
         assert [message["metrics"] for message in script.sent] == [None, METRICS]
+
+
+def test_machines_that_no_page_has_asked_for_yet_are_loading_and_not_missing(
+    browser: Browser, dashboard_system: WholeSystem
+) -> None:
+    script = Script([])
+    with fleet_page(browser, f"{dashboard_system.url}/?view=alerts", script) as page:
+        expect(page.locator("#alerts-none")).to_have_text("Nothing fires.")
+        page.get_by_role("link", name="Machines", exact=True).click()
+        expect(page.locator("#fleet-loading")).to_be_visible()
+        page.wait_for_timeout(1500)
+        expect(page.locator("#fleet-empty")).to_be_hidden()
+        script.say(snapshot([entry("a")]))
+        expect_shown(page, "a")
+        expect(page.locator("#fleet-loading")).to_be_hidden()

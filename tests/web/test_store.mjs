@@ -228,7 +228,10 @@ test("a snapshot tells only of the machines that are followed", () => {
   store.watch(null, ["a", "b"]);
   store.receive(of("a"));
   assert.deepEqual([...store.machines.keys()], ["a", "c"]);
+  store.watch(null, ["a"]);
+  assert.ok(store.complete, "fewer are followed");
   store.watch(null, null);
+  assert.ok(!store.complete, "others may be there");
   store.receive(of("a"));
-  assert.deepEqual([...store.machines.keys()], ["a"]);
+  assert.deepEqual([[...store.machines.keys()], store.complete], [["a"], true]);
 });

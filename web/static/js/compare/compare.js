@@ -147,7 +147,7 @@ export class ComparePage extends Page {
     const chart = this.drawing.chart;
     const nothing = this.drawing.known === 0;
     if (state === "away" || state === "refused") chart?.say("away", message);
-    else if (!this.store.loaded || ((state === "waiting" || state === "loading") && nothing)) chart?.say("loading", "Loading…");
+    else if (!this.store.complete || ((state === "waiting" || state === "loading") && nothing)) chart?.say("loading", "Loading…");
     else if (nothing) chart?.say("empty", this.whyEmpty());
     else chart?.say("filled", "");
   }
@@ -173,7 +173,7 @@ export class ComparePage extends Page {
       drawn: Math.min(drawing.known, drawing.keys.length),
       leftOut: comparison.leftOut,
       without: done && drawing.known ? comparison.machines.map((one) => one.name).filter((name) => !present.has(name)) : [],
-      strangers: this.store.loaded ? strangers(this.store.machines, this.choice) : [],
+      strangers: this.store.complete ? strangers(this.store.machines, this.choice) : [],
       otherUnits: comparison.otherUnits,
       asked: state === "loading" ? asked : questions,
       questions,

@@ -155,8 +155,8 @@ export class FleetPage extends Page {
 
   /** @param {number} all */
   showWhatIs(all) {
-    const known = this.store.loaded;
-    show(byId("fleet-loading"), !known);
+    const known = this.store.complete;
+    show(byId("fleet-loading"), !known && all === 0);
     show(byId("fleet-empty"), known && all === 0);
     show(byId("fleet-bar"), all > 0);
     show(byId("fleet-table"), this.shown.length > 0);

@@ -55,6 +55,8 @@ export class Store {
     this.watched = null;
     /** The machines that are subscribed to; null is all. @type {Set<string> | null} */
     this.followed = null;
+    /** Whether others are followed than before, and no snapshot has told of them yet. */
+    this.awaited = false;
     /** Frames of the watched machine, oldest first. @type {Frame[]} */
     this.frames = [];
     this.pending = noChange();
@@ -73,6 +75,11 @@ export class Store {
   /** Whether what is shown is not known to be current. */
   get stale() {
     return this.link.state !== "open" || this.liveFault !== "" || !this.loaded;
+  }
+
+  /** Whether a machine that is followed and not known is none. */
+  get complete() {
+    return this.loaded && !this.awaited;
   }
 
   /**
@@ -100,10 +107,19 @@ export class Store {
    * @param {string[] | null} followed null is all
    */
   watch(machine, followed) {
+    const before = this.followed;
     this.followed = followed === null ? null : new Set(followed);
+    if (before !== null && (followed === null || followed.some((name) => !before.has(name)))) this.expectSnapshot();
     if (machine === this.watched) return;
     this.watched = machine;
     this.frames = [];
+  }
+
+  /** Until the next snapshot what is not known may be there. */
+  expectSnapshot() {
+    this.awaited = true;
+    this.pending.membership = true;
+    this.wake();
   }
 
   /** @param {Link} link */
@@ -184,6 +200,7 @@ export class Store {
     for (const entry of snapshot.machines) this.takeMachine(entry);
     this.dropUnusedLayouts(new Set(Object.keys(snapshot.layouts)));
     this.loaded = true;
+    this.awaited = false;
     this.pending.link = true;
     this.pending.membership = true;
   }

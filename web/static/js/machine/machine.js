@@ -116,7 +116,7 @@ export class MachinePage extends Page {
 
   update() {
     const machine = this.store.machines.get(this.name);
-    show(byId("machine-unknown"), this.store.loaded && !machine);
+    show(byId("machine-unknown"), this.store.complete && !machine);
     show(byId("machine-body"), Boolean(machine));
     if (!machine) return;
     this.badge.update(machine, this.store.now());
