@@ -48,10 +48,11 @@ function kept(known, { said, make }) {
 }
 
 /**
- * What can have the focus.
+ * What can have the focus: an item itself, as in a row of links, or what is in it.
  * @param {Element} element
  * @returns {HTMLElement[]}
  */
 function stopsIn(element) {
-  return [...element.querySelectorAll(REACHED)].filter((one) => one instanceof HTMLElement);
+  const all = [element, ...element.querySelectorAll("*")];
+  return all.filter((one) => one instanceof HTMLElement && one.matches(REACHED)).map((one) => /** @type {HTMLElement} */ (one));
 }
