@@ -1,7 +1,7 @@
 /** gaps.js: the times in which a machine told nothing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { holesOf, sayHole } from "../../web/static/js/chart/gaps.js";
+import { holesAt, holesOf, sayHoles, withLost } from "../../web/static/js/chart/gaps.js";
 import { Timeline } from "../../web/static/js/chart/timeline.js";
 
 /** A timeline of samples as they come live, every 5 s. */
@@ -52,7 +52,27 @@ test("what is known to be lost is said, where the cursor is", () => {
     { from: 400, to: null, frames: 1, reason: "shed" },
     { from: 800, to: 900, frames: 5, reason: "damaged" },
   ];
-  assert.equal(sayHole(holes, lost, 300), "no data for 10 min: 61 samples given up by a full spool");
-  assert.equal(sayHole(holes, [], 300), "no data for 10 min");
-  assert.equal(sayHole(holes, lost, 750), "");
+  const said = (lost, time) => sayHoles(holesAt(holes, time, 3), lost);
+  assert.equal(said(lost, 300), "no data for 10 min: 61 samples given up by a full spool");
+  assert.equal(said([], 702), "no data for 10 min");
+  assert.equal(said(lost, 750), "");
+});
+
+test("what is lost within a bucket is a hole of its own, unless it is a part of one", () => {
+  const holes = [{ from: 1000, to: 2000 }];
+  const lost = [
+    { from: 1200, to: 1300, frames: 20, reason: "shed" },
+    { from: 500, to: 620, frames: 24, reason: "damaged" },
+    { from: 600, to: 640, frames: 8, reason: "damaged" },
+    { from: 700, to: null, frames: 1, reason: "unknown" },
+    { from: null, to: null, frames: 7, reason: "unknown" },
+    { from: 5000, to: 5100, frames: 20, reason: "shed" },
+  ];
+  const all = withLost(holes, lost, 0, 3000);
+  assert.deepEqual(all, [{ from: 500, to: 640, inside: true }, { from: 700, to: 700, inside: true }, { from: 1000, to: 2000 }]);
+  const said = (time, near) => sayHoles(holesAt(all, time, near), lost);
+  assert.equal(said(600, 5), "no data for 2 min: 32 samples damaged in the spool");
+  assert.equal(said(698, 5), "1 sample lost");
+  assert.equal(said(680, 60), "no data for 2 min in 2 gaps: 33 samples damaged in the spool");
+  assert.equal(said(1990, 0), "no data for 16 min: 20 samples given up by a full spool");
 });

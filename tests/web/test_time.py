@@ -181,12 +181,22 @@ def test_keys_move_the_cursor_and_the_time(open_page: Open) -> None:
 
 
 def answer_with_a_hole(route: Route) -> None:
-    """An hour of which the middle third is missing: samples were given up."""
+    """The middle third is missing: samples were given up."""
+    answer(route, 40, 80, 240)
+
+
+def answer_with_a_loss(route: Route) -> None:
+    """Some samples of one bucket were given up, the others are there."""
+    answer(route, 0, 0, 120)
+
+
+def answer(route: Route, first: int, after: int, frames: int) -> None:
+    """120 buckets; those from one to another are empty, or one of them has lost ten minutes."""
     query = parse_qs(urlsplit(route.request.url).query)
     start, end = float(query["from"][0]), float(query["to"][0])
     step = (end - start) / 120
     times = [start + step * number for number in range(120)]
-    values = [None if 40 <= number < 80 else 20.0 for number in range(120)]
+    values = [None if first <= number < after else 20.0 for number in range(120)]
     described = {
         "machine": "odd",
         "first_seen": start - 60,
@@ -195,7 +205,9 @@ def answer_with_a_hole(route: Route) -> None:
         "kind": "gauge",
         "from": start,
     }
-    gap = {"from": times[40], "to": times[80], "frames": 240, "reason": "shed"}
+    middle = times[60] + step / 2
+    lost = (times[first], times[after]) if after else (middle - 300, middle + 300)
+    gap = {"from": lost[0], "to": lost[1], "frames": frames, "reason": "shed"}
     series = {"instance": "", "min": values, "mean": values, "max": values}
     measured = {"to": end, "step_seconds": step, "tiers": [], "gaps": [gap], "times": times, "series": [series]}
     route.fulfill(json=described | measured)
@@ -222,6 +234,27 @@ def test_a_gap_is_hatched_not_bridged_and_says_what_is_known(browser: Browser, d
     )
     page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 40)
     expect(page.locator("[data-chart=cpu] .cursor-time")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
+    context.close()
+
+
+def test_what_was_lost_within_a_bucket_is_marked_and_says_how_long_and_why(
+    browser: Browser, dashboard_system: WholeSystem
+) -> None:
+    context = browser.new_context()
+    context.route("**/history?*", answer_with_a_loss)
+    page = scripted_page(context, f"{dashboard_system.url}/?machine=odd&last=1y", snapshot(machine("up")))
+    over = plot(page)
+    page.wait_for_function("() => document.querySelector('[data-chart=cpu]').dataset.newest")
+    page.wait_for_timeout(300)
+    marked, beyond = (coloured_pixels(page, "cpu", "ink-soft", share) for share in (0.45, 0.6))
+    assert marked > 20 and beyond == 0
+    box = over.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 60.5 / 120, box["y"] + 40)
+    expect(page.locator("[data-chart=cpu] .cursor-time")).to_have_text(
+        re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d, no data for 10 min: 120 samples given up by a full spool$"),
+        timeout=PATIENCE_MS,
+    )
     context.close()
 
 

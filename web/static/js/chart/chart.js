@@ -2,13 +2,13 @@
 /** The one chart component: a titled figure around uPlot, with bands, gaps, a legend and a cursor that all charts share. */
 
 import { element, setAttribute, setText, show } from "../page/dom.js";
-import { seriesColour } from "../page/palette.js";
+import { palette, seriesColour } from "../page/palette.js";
 import { duration, format } from "../page/units.js";
 import { writtenUnit } from "../page/preferences.js";
 import { clock, dateTime } from "../time/moments.js";
 import { columnRoles, columnsOf, isCrowded } from "./drawn.js";
-import { hatch } from "./gap_layer.js";
-import { holesOf, sayHole } from "./gaps.js";
+import { NARROWEST, hatch } from "./gap_layer.js";
+import { holesAt, holesOf, sayHoles, withLost } from "./gaps.js";
 import { Gestures } from "./gestures.js";
 import { drawHeat } from "./heat.js";
 import { Legend } from "./legend.js";
@@ -133,7 +133,8 @@ export class Chart {
   draw(timeline) {
     this.timeline = timeline;
     const [from, to] = this.span();
-    this.holes = holesOf(timeline, Math.min(to, this.range.now()), this.since, from);
+    const present = Math.min(to, this.range.now());
+    this.holes = withLost(holesOf(timeline, present, this.since, from), this.lost, from, to);
     if (!this.plot) this.rebuild();
     this.plot?.setData(this.data());
     this.updateLegend();
@@ -207,14 +208,23 @@ export class Chart {
       setCursor: [(plot) => this.followCursor(plot)],
       setSelect: [(plot) => this.gestures.selected(plot)],
       setSeries: [(_, column) => this.meant(column)],
-      drawAxes: heat ? [(plot) => this.drawRows(plot)] : [(plot) => hatch(plot, this.holes)],
-      draw: [(plot) => this.drawOut(plot), (plot) => this.drawMarks(plot)],
+      drawAxes: [(plot) => this.drawHoles(plot, false), ...(heat ? [(/** @type {Plot} */ plot) => this.drawRows(plot)] : [])],
+      // Over what the rest of the bucket has.
+      draw: [(plot) => this.drawHoles(plot, true), (plot) => this.drawOut(plot), (plot) => this.drawMarks(plot)],
     };
+  }
+
+  /**
+   * @param {Plot} plot
+   * @param {boolean} inside those within a bucket that has readings, or the others
+   */
+  drawHoles(plot, inside) {
+    const holes = this.holes.filter((one) => (one.inside ?? false) === inside);
+    hatch(plot, holes, inside ? palette().text : palette().hatch);
   }
 
   /** @param {Plot} plot */
   drawRows(plot) {
-    hatch(plot, this.holes);
     drawHeat(plot, this.spec.top ?? 100, this.timeline?.gapAfter ?? 1);
   }
 
@@ -298,9 +308,12 @@ export class Chart {
     const { plot, timeline } = this;
     const time = /** @type {Timeline} */ (timeline).times[row];
     const pointed = plot ? plot.posToVal(plot.cursor.left ?? 0, "x") : time;
-    const hole = sayHole(this.holes, this.lost, pointed);
-    if (hole) return hole;
-    return this.longSpan() ? dateTime(time) : clock(time);
+    const near = plot ? NARROWEST * (this.range.length / plot.over.clientWidth) : 0;
+    const holes = holesAt(this.holes, pointed, near);
+    const missing = sayHoles(holes, this.lost);
+    if (missing && !holes.every((one) => one.inside)) return missing;
+    const said = this.longSpan() ? dateTime(time) : clock(time);
+    return missing ? `${said}, ${missing}` : said;
   }
 
   /** For who moves the cursor by keys and may not see it. */

@@ -1,23 +1,24 @@
 // @ts-check
 /** Hatches the times of a chart in which there is nothing, so that nobody takes them for zero. */
 
-import { palette } from "../page/palette.js";
-
 const SPACING = 7;
-/** Narrower than this it would only look like dirt. */
-const NARROWEST = 2;
+/** Narrower ones are drawn as wide as this, in CSS pixels: an outage is seen in a year too. */
+export const NARROWEST = 3;
 
 /**
  * @param {import("uplot")} plot
  * @param {import("./gaps.js").Hole[]} holes
+ * @param {string} colour
  */
-export function hatch(plot, holes) {
+export function hatch(plot, holes, colour) {
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
   for (const hole of holes) {
-    const left = Math.max(bbox.left, plot.valToPos(hole.from, "x", true));
-    const right = Math.min(bbox.left + bbox.width, plot.valToPos(hole.to, "x", true));
-    if (right - left < NARROWEST * ratio) continue;
+    const [from, to] = [plot.valToPos(hole.from, "x", true), plot.valToPos(hole.to, "x", true)];
+    const more = Math.max(0, NARROWEST * ratio - (to - from)) / 2;
+    const left = Math.max(bbox.left, from - more);
+    const right = Math.min(bbox.left + bbox.width, to + more);
+    if (right <= left) continue;
     ctx.save();
     ctx.beginPath();
     ctx.rect(left, bbox.top, right - left, bbox.height);
@@ -30,7 +31,7 @@ export function hatch(plot, holes) {
       ctx.moveTo(x, bbox.top + bbox.height);
       ctx.lineTo(x + bbox.height, bbox.top);
     }
-    ctx.strokeStyle = palette().hatch;
+    ctx.strokeStyle = colour;
     ctx.lineWidth = ratio;
     ctx.stroke();
     ctx.restore();

@@ -78,6 +78,16 @@ export class CompareChart extends Chart {
   }
 
   /**
+   * The map has its own hatching; of lines each has gaps of its own.
+   * @override
+   * @param {Plot} plot
+   * @param {boolean} inside
+   */
+  drawHoles(plot, inside) {
+    if (this.spec.form !== "heat") super.drawHoles(plot, inside);
+  }
+
+  /**
    * @override
    * @param {Plot} plot
    */
