@@ -66,6 +66,37 @@ test("trimming keeps what is in range, and all columns equally long", () => {
   assert.equal(means(timeline)[0], 599);
 });
 
+test("a series that has vanished goes when its last value leaves the range, and comes back with a new one", () => {
+  const timeline = new Timeline(5);
+  timeline.load([history(60, [0, 60], [1, 2], 120)], []);
+  for (const time of [121, 181, 241]) timeline.add({ time, values: [[`cgroup.cpu run-${time}`, 1]] });
+  timeline.trim(100);
+  assert.deepEqual([...timeline.columns.keys()], [KEY, "cgroup.cpu run-121", "cgroup.cpu run-181", "cgroup.cpu run-241"]);
+  timeline.trim(200);
+  assert.deepEqual([...timeline.columns.keys()], ["cgroup.cpu run-181", "cgroup.cpu run-241"]);
+  timeline.add({ time: 250, values: [[KEY, 3], ["cgroup.cpu run-181", null]] });
+  timeline.trim(250);
+  assert.deepEqual([...timeline.columns.keys()].sort(), ["cgroup.cpu run-241", KEY]);
+  assert.deepEqual(means(timeline), [null, null, null, null, 3].slice(-timeline.times.length));
+});
+
+test("without history a long range is bounded, and spikes and gaps are kept", () => {
+  const timeline = new Timeline(1);
+  let longest = 0;
+  for (let time = 0; time < 100_000; time += 1) {
+    if (time > 40_000 && time < 50_000) continue;
+    timeline.add(row(time, time === 7000 ? 100 : 1));
+    longest = Math.max(longest, timeline.times.length);
+  }
+  assert.ok(longest <= 2001, `${longest} rows`);
+  const { mean, max } = timeline.columns.get(KEY);
+  assert.equal(mean.length, timeline.times.length);
+  assert.equal(Math.max(...max), 100);
+  assert.ok(timeline.step > 1 && Math.abs(timeline.times[max.indexOf(100)] - 7000) <= timeline.step);
+  assert.ok(timeline.times.every((time, at) => !at || time - timeline.times[at - 1] <= timeline.gapAfter || mean[at] === null || mean[at - 1] === null));
+  assert.equal(mean.filter((value) => value === null).length, 1);
+});
+
 const series = (key, more) => ({ key, label: key, colour: 0, down: false, stacked: false, ...more });
 const filled = () => {
   const timeline = new Timeline(1);

@@ -11,6 +11,8 @@
 /** Above so many steps without a value a line ends. A lone empty bucket as narrow as a sample can be chance. */
 const GAP_STEPS_NARROW = 2.2;
 const GAP_STEPS_WIDE = 1.5;
+/** More rows than history ever gives: while it is away, what comes live is joined to buckets instead. */
+const MOST_ROWS = 2000;
 
 /**
  * The name of a series within a chart.
@@ -31,6 +33,8 @@ export class Timeline {
     this.times = [];
     /** Each as long as `times`. @type {Map<string, Column>} */
     this.columns = new Map();
+    /** When each column last had a value. @type {Map<string, number>} */
+    this.lastRead = new Map();
     this.samplesInLast = 0;
     this.gapAfter = interval * GAP_STEPS_NARROW;
   }
@@ -52,6 +56,7 @@ export class Timeline {
     this.gapAfter = step * (wide ? GAP_STEPS_WIDE : GAP_STEPS_NARROW);
     this.times = [];
     this.columns = new Map();
+    this.lastRead = new Map();
     const starts = [...new Set(histories.flatMap((one) => one.times))].sort((a, b) => a - b);
     /** @type {Map<number, number>} */
     const rowOf = new Map(starts.map((time, row) => [time, row]));
@@ -79,6 +84,7 @@ export class Timeline {
       to.min.push(from.min[row]);
       to.mean.push(from.mean[row]);
       to.max.push(from.max[row]);
+      if (from.mean[row] !== null) this.lastRead.set(key, time);
     }
   }
 
@@ -92,6 +98,23 @@ export class Timeline {
     for (const [key] of values) this.ensureColumn(key);
     if (at === this.newest) this.merge(values);
     else this.append(at, values);
+    for (const [key, value] of values) if (value !== null) this.lastRead.set(key, at);
+    if (this.times.length > MOST_ROWS) this.coarsen();
+  }
+
+  /** Join rows two by two and more, so that half of them are left: of each the least, the mean and the greatest. */
+  coarsen() {
+    const columns = this.columns;
+    this.step = Math.max(2 * this.step, 2 * this.interval, (2 * (this.newest - this.times[0])) / MOST_ROWS);
+    this.gapAfter = this.step * GAP_STEPS_WIDE;
+    const buckets = joined(this.times, new Set(this.filledTimes()), this.step);
+    this.times = [];
+    this.columns = new Map([...columns.keys()].map((key) => [key, { min: [], mean: [], max: [] }]));
+    for (const { time, first, after } of buckets) {
+      this.breakBefore(time);
+      this.times.push(time);
+      for (const [key, from] of columns) joinRows(from, first, after, /** @type {Column} */ (this.columns.get(key)));
+    }
   }
 
   /**
@@ -152,11 +175,20 @@ export class Timeline {
     this.columns.set(key, { min: empty(), mean: empty(), max: empty() });
   }
 
+  /** @param {string} key */
+  drop(key) {
+    this.columns.delete(key);
+    this.lastRead.delete(key);
+  }
+
   /**
-   * Forget what is older than `from`, now and then, a good piece at a time.
+   * Forget what is older than `from`, now and then, a good piece at a time; and at once what has no value after it.
    * @param {number} from seconds since 1970
    */
   trim(from) {
+    for (const key of this.columns.keys()) {
+      if ((this.lastRead.get(key) ?? -Infinity) + this.step / 2 < from) this.drop(key);
+    }
     const kept = this.times.findIndex((time) => time >= from);
     if (kept < 50 || kept < this.times.length / 8) return;
     // One row before the range stays, so that a line enters the chart from its edge.
@@ -167,6 +199,41 @@ export class Timeline {
       column.max.splice(0, kept - 1);
     }
   }
+}
+
+/**
+ * Which rows lie in the same bucket; those in which nothing was read lie in none.
+ * @param {number[]} times ascending
+ * @param {Set<number>} filled times of the rows in which something was read
+ * @param {number} step
+ * @returns {{time: number, first: number, after: number}[]} `time` is the middle of the bucket
+ */
+function joined(times, filled, step) {
+  /** @type {{time: number, first: number, after: number}[]} */
+  const found = [];
+  times.forEach((moment, row) => {
+    if (!filled.has(moment)) return;
+    const time = (Math.floor(moment / step) + 0.5) * step;
+    const last = found[found.length - 1];
+    if (last?.time === time) last.after = row + 1;
+    else found.push({ time, first: row, after: row + 1 });
+  });
+  return found;
+}
+
+/**
+ * @param {Column} from
+ * @param {number} first
+ * @param {number} after
+ * @param {Column} to gets one row more
+ */
+function joinRows(from, first, after, to) {
+  /** @param {(number | null)[]} values */
+  const read = (values) => values.slice(first, after).filter((value) => value !== null);
+  const means = read(from.mean);
+  to.min.push(means.length ? Math.min(...read(from.min)) : null);
+  to.mean.push(means.length ? means.reduce((sum, value) => sum + value, 0) / means.length : null);
+  to.max.push(means.length ? Math.max(...read(from.max)) : null);
 }
 
 /**

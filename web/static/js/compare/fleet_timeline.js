@@ -60,7 +60,10 @@ export class FleetTimeline extends Timeline {
     /** @param {(number | null)[]} values */
     const laid = (values) => rows.map((row) => values[row] ?? null);
     for (const { machine, instance, min, mean, max } of history.series) {
-      this.columns.set(fleetKey(machine, instance), { min: laid(min), mean: laid(mean), max: laid(max) });
+      const column = { min: laid(min), mean: laid(mean), max: laid(max) };
+      const last = column.mean.findLastIndex((value) => value !== null);
+      this.columns.set(fleetKey(machine, instance), column);
+      if (last >= 0) this.lastRead.set(fleetKey(machine, instance), this.times[last]);
     }
   }
 
@@ -91,6 +94,16 @@ export class FleetTimeline extends Timeline {
     column.min[row] = Math.min(value, column.min[row] ?? value);
     column.max[row] = Math.max(value, column.max[row] ?? value);
     if (!open || at >= open.at) this.open.set(key, { at, samples: before + 1 });
+    this.lastRead.set(key, Math.max(at, this.lastRead.get(key) ?? -Infinity));
+  }
+
+  /**
+   * @override
+   * @param {string} key
+   */
+  drop(key) {
+    super.drop(key);
+    this.open.delete(key);
   }
 
   /** Rows up to this one, empty as yet. @param {number} at */
