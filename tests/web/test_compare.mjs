@@ -7,6 +7,7 @@ import { batches, sharedPoints } from "../../web/static/js/compare/questions.js"
 import { FleetTimeline, fleetKey, keyParts } from "../../web/static/js/compare/fleet_timeline.js";
 import { Colours, standings } from "../../web/static/js/compare/ranking.js";
 import { fitted } from "../../web/static/js/compare/row_names.js";
+import { missingIn } from "../../web/static/js/compare/missing.js";
 import { sentences } from "../../web/static/js/compare/sentences.js";
 import { Layout } from "../../web/static/js/live/layout.js";
 import { Machine } from "../../web/static/js/live/machine_state.js";
@@ -145,7 +146,7 @@ test("a long name keeps its beginning, as much as there is room for", () => {
 });
 
 test("what is not drawn is said, with why", () => {
-  const plain = { shape: "lines", series: 3, drawn: 3, leftOut: 0, without: [], strangers: [], otherUnits: [], asked: 1, questions: 1 };
+  const plain = { shape: "lines", missing: null, series: 3, drawn: 3, leftOut: 0, without: [], strangers: [], otherUnits: [], asked: 1, questions: 1 };
   assert.deepEqual(sentences(plain), []);
   assert.deepEqual(sentences({ ...plain, series: 12, drawn: 10 }), [
     "2 more not drawn: these are the 10 lines with the greatest mean in the time shown.",
@@ -179,8 +180,24 @@ test("metrics are found by every word of a search, in name, unit or help, by fam
   assert.deepEqual([familyTitle("cpu"), familyTitle("sensor_fan")], ["CPU", "Sensor fan"]);
 });
 
-test("it is said how a spike can be seen", () => {
-  const few = { shape: "heat", step: 7200, crest: false, series: 2, drawn: 2, leftOut: 0, without: [], strangers: [], otherUnits: [], asked: 1, questions: 1 };
+test("it is said how a spike can be seen, and what is missing from all", () => {
+  const few = {
+    shape: "heat", step: 7200, crest: false, missing: null, eventsCut: false, series: 2, drawn: 2, leftOut: 0, without: [], strangers: [],
+    otherUnits: [], asked: 1, questions: 1,
+  };
   assert.deepEqual(sentences(few), ["Each cell has the colour of the greatest reading of its 2 h."]);
-  assert.match(sentences({ ...few, shape: "lines", crest: true })[0], /^The thin line above is the greatest single reading of all lines/);
+  const lines = { ...few, shape: "lines" };
+  assert.match(sentences({ ...lines, crest: true })[0], /^The thin line above is the greatest single reading of all lines/);
+  assert.match(sentences({ ...lines, eventsCut: true })[0], /^More happened to systems in this time than is marked/);
+  const [missing] = sentences({ ...lines, missing: { longest: [1_700_000_000, 1_700_010_800], count: 3 } });
+  assert.match(missing, /^Nothing was read from any of these for 3 h \(2023-11-1\d .*\), and in 2 shorter gaps besides\.$/);
+});
+
+test("a gap is one in which no machine was read, longer than chance", () => {
+  const timeline = new FleetTimeline(5, 10);
+  const value = (at) => (at < 3 || (at > 8 && at < 20) || at > 22 ? 1 : null);
+  const times = Array.from({ length: 30 }, (_, at) => at * 10);
+  timeline.take(answer(10, times, [["a", times.map((_, at) => value(at))], ["b", times.map((_, at) => (at === 15 ? 1 : null))]]));
+  assert.deepEqual(missingIn(timeline, 0, 300), { longest: [30, 90], count: 2 });
+  assert.equal(missingIn(timeline, 100, 190), null);
 });

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -233,6 +236,51 @@ def test_a_heat_map_has_a_row_for_each_series_and_says_what_lies_under_the_curso
         expect(page.locator(f'#compare-list [data-key^="{machine} "]')).to_have_class(re.compile("meant"))
     page.locator("#compare-shape").get_by_role("link", name="Lines").click()
     wait_until_drawn(page, "web2")
+
+
+def test_up_and_down_move_from_row_to_row_of_a_heat_map_and_left_stays_in_it(open_page: Open) -> None:
+    page = open_page(f"{PAGE}&as=heat")
+    expect(rows(page)).to_have_count(3)
+    page.wait_for_function(COUNT_PIXELS_ABOVE_0, arg=["compare", "heat", 0.5])
+    page.locator("[data-chart=compare] .plot").focus()
+    spoken = page.locator("[data-chart=compare] [aria-live]")
+    for key, machine, value in (("Down", "web2", 40), ("Down", "db1", 30), ("Down", "web1", 20), ("Up", "db1", 30)):
+        page.keyboard.press(f"Arrow{key}")
+        expect(spoken).to_have_text(re.compile(rf"^{machine}, {value},"))
+        expect(page.locator(f'#compare-list [data-key^="{machine} "]')).to_have_class(re.compile("meant"))
+    page.keyboard.press("ArrowLeft")
+    expect(spoken).to_have_text(re.compile("^db1, 30,"))
+
+
+def happened(fleet: SmallFleet, machine: str, kind: str, message: str, **fields: str) -> None:
+    """It is stored as an aggregator does, a minute ago."""
+    address = f"postgresql:///monitor?host={fleet.system.state}/postgres/run&user=monitor"
+    with psycopg.connect(address, autocommit=True) as database:
+        database.execute(
+            "INSERT INTO events (time, kind, severity, machine, message, fields)"
+            " VALUES (to_timestamp(%s), %s, 'info', %s, %s, %s)",
+            (time.time() - 60, kind, machine, message, json.dumps(fields)),
+        )
+
+
+@pytest.mark.parametrize("shape", ["lines", "heat"])
+def test_what_happened_to_the_systems_of_the_machines_that_are_drawn_is_marked(
+    open_page: Open, fleet: SmallFleet, shape: str
+) -> None:
+    number = {"lines": "7", "heat": "8"}[shape]
+    happened(fleet, "web1", "system.activated", f"generation {number} was activated", generation=number)
+    # Neither of a machine that has no such metric, nor of what is told of often.
+    happened(fleet, MACHINE, "system.activated", "generation 9 was activated", generation="9")
+    happened(fleet, "web1", "unit.failed", "nginx.service has failed")
+    # An hour: what passes while the page is opened is not a mark's width.
+    page = open_page(f"{PAGE.replace('5m', '1h')}&with=web1&with=web2&as={shape}&with={MACHINE}")
+    expect(rows(page)).to_have_count(2)
+    chart = page.locator("[data-chart=compare]")
+    expect(chart).to_have_attribute("data-marked", {"lines": "1", "heat": "2"}[shape])
+    box = chart.locator(".u-over").bounding_box()
+    assert box is not None
+    chart.locator(".u-over").hover(position={"x": box["width"] * (1 - 70 / 3600), "y": 60})
+    expect(chart.locator(".mark-note")).to_contain_text(f"web1: generation {number} was activated")
 
 
 def test_percent_is_between_0_and_100_whatever_was_read(open_page: Open) -> None:

@@ -89,7 +89,7 @@ export class Chart {
       element("div", { class: "plot-frame" }, this.canvasBox, this.message, this.marks.note, this.spoken),
       this.legend.element,
     );
-    this.canvasBox.addEventListener("keydown", (key) => this.press(key));
+    this.canvasBox.addEventListener("keydown", (key) => this.plot && this.press(this.plot, key));
     /** Of the plot with its axis, in pixels: asking the page would have it laid out. */
     this.width = 0;
     this.resizes = new ResizeObserver(([{ contentRect }]) => {
@@ -178,13 +178,6 @@ export class Chart {
   resize() {
     if (!this.plot) this.rebuild();
     else this.plot.setSize(this.size());
-  }
-
-  /** @param {KeyboardEvent} key */
-  press(key) {
-    if (!this.plot) return;
-    if (this.marks.press(this.plot, key)) this.tellCursor();
-    else this.gestures.press(this.plot, key);
   }
 
   /** @returns {import("uplot").AlignedData} */
@@ -314,6 +307,15 @@ export class Chart {
     if (missing && !holes.every((one) => one.inside)) return missing;
     const said = this.longSpan() ? dateTime(time) : clock(time);
     return missing ? `${said}, ${missing}` : said;
+  }
+
+  /**
+   * @param {Plot} plot
+   * @param {KeyboardEvent} key
+   */
+  press(plot, key) {
+    if (this.marks.press(plot, key)) this.tellCursor();
+    else this.gestures.press(plot, key);
   }
 
   /** For who moves the cursor by keys and may not see it. */

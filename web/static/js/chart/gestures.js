@@ -112,7 +112,9 @@ export class Gestures {
     const time = plot.data[0][row];
     if (time === undefined) return;
     const left = Math.max(0, Math.min(plot.over.clientWidth - 1, plot.valToPos(time, "x")));
-    plot.setCursor({ left, top: plot.over.clientHeight / 2 }, true);
+    // In a heat map the row that is pointed at stays.
+    const top = (plot.cursor.top ?? -1) >= 0 ? plot.cursor.top : plot.over.clientHeight / 2;
+    plot.setCursor({ left, top: top ?? 0 }, true);
     this.onPoint();
   }
 }

@@ -12,7 +12,9 @@ import { Controls } from "./controls.js";
 import { Drawing } from "./drawing.js";
 import { MachinePicker } from "./machine_picker.js";
 import { MetricPicker } from "./metric_picker.js";
+import { missingIn } from "./missing.js";
 import { sentences } from "./sentences.js";
+import { SystemEvents } from "./system_events.js";
 
 /** @typedef {import("../live/machine_state.js").Machine} Machine */
 
@@ -37,7 +39,8 @@ export class ComparePage extends Page {
     this.metrics = new MetricPicker(view.compare);
     this.picker = new MachinePicker(store.machines, view.compare);
     this.controls = new Controls();
-    this.drawing = new Drawing(store, this.range);
+    this.events = new SystemEvents(() => this.drawing.redraw());
+    this.drawing = new Drawing(store, this.range, (from, to, machines) => this.events.within(from, to, machines));
     this.comparison = this.makeComparison();
     /** The names that are compared. */
     this.compared = "";
@@ -46,8 +49,15 @@ export class ComparePage extends Page {
     this.generation = store.generation;
     this.joinTimer = 0;
     this.stopFrames = store.onFrame((frame) => this.comparison.take(frame));
+    this.askForEvents();
     this.follow();
     void refreshCatalogue(this.leaving.signal, () => this.tellChoice());
+  }
+
+  /** Those of the time that is shown are marked in it. @override */
+  askForEvents() {
+    const [from, to] = this.range.span();
+    void this.events.load(from, this.range.live ? Infinity : to);
   }
 
   makeComparison() {
@@ -72,6 +82,7 @@ export class ComparePage extends Page {
       this.comparison = this.makeComparison();
       this.compared = "";
     } else if (!sameTime(before, view.time)) this.comparison.reload();
+    if (!sameTime(before, view.time)) this.askForEvents();
     if (before.utc !== view.time.utc) this.drawing.chart?.rebuild();
     this.follow();
     return true;
@@ -168,6 +179,8 @@ export class ComparePage extends Page {
     const said = sentences({
       shape: this.choice.shape,
       step: comparison.timeline.step,
+      eventsCut: this.events.cut,
+      missing: missingIn(comparison.timeline, ...this.range.span()),
       crest: isCrowded(drawing.chart?.roles ?? []),
       series: drawing.known,
       drawn: Math.min(drawing.known, drawing.keys.length),
@@ -190,6 +203,7 @@ export class ComparePage extends Page {
    * @param {import("../live/store.js").Change} change
    */
   change(change) {
+    this.events.add(change.events);
     if (this.store.generation !== this.generation) {
       this.generation = this.store.generation;
       if (this.compared) this.comparison.reload();
@@ -219,6 +233,7 @@ export class ComparePage extends Page {
     this.leaving.abort();
     clearTimeout(this.joinTimer);
     this.stopFrames();
+    this.events.stop();
     this.comparison.destroy();
     this.drawing.destroy();
     this.metrics.destroy();

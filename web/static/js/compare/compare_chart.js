@@ -131,6 +131,7 @@ export class CompareChart extends Chart {
       }
     }
     this.tell(plot);
+    this.marks.tell(plot, this.longSpan());
   }
 
   /**
@@ -177,6 +178,34 @@ export class CompareChart extends Chart {
   /** @override */
   updateLegend() {
     if (this.plot) this.tell(this.plot);
+  }
+
+  /**
+   * Up and down go from row to row of a heat map.
+   * @override
+   * @param {Plot} plot
+   * @param {KeyboardEvent} key
+   */
+  press(plot, key) {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[key.key];
+    if (!step || this.spec.form !== "heat" || key.ctrlKey || key.metaKey || key.altKey) return super.press(plot, key);
+    key.preventDefault();
+    const rows = this.series.length;
+    const row = Math.max(0, Math.min(rows - 1, this.out === null ? 0 : this.out + step));
+    const { clientWidth: width, clientHeight: height } = plot.over;
+    const left = plot.cursor.left ?? -1;
+    plot.setCursor({ left: left >= 0 ? left : this.lastPlace(plot, width), top: ((row + 0.5) / rows) * height }, true);
+    this.tellCursor();
+  }
+
+  /**
+   * Where the newest reading lies, in pixels from the left.
+   * @param {Plot} plot
+   * @param {number} width
+   */
+  lastPlace(plot, width) {
+    const times = plot.data[0];
+    return Math.max(0, Math.min(width - 1, plot.valToPos(times[times.length - 1] ?? 0, "x")));
   }
 
   /** @override */

@@ -7,6 +7,7 @@ import { onUnitsChange, writtenUnit } from "../page/preferences.js";
 import { format } from "../page/units.js";
 import { Steering } from "../time/steering.js";
 import { CompareChart } from "./compare_chart.js";
+import { keyParts } from "./fleet_timeline.js";
 import { Colours, standings } from "./ranking.js";
 import { SeriesList, stateNote } from "./series_list.js";
 
@@ -28,12 +29,17 @@ export class Drawing {
   /**
    * @param {import("../live/store.js").Store} store
    * @param {import("../time/range.js").Range} range
+   * @param {(from: number, to: number, machines: Set<string>) => import("../live/contract.js").FleetEvent[]} events of some machines
    */
-  constructor(store, range) {
+  constructor(store, range, events) {
     this.store = store;
     this.range = range;
     /** @type {import("../chart/chart.js").ChartPage} */
-    this.page = { range, steering: new Steering(range, () => this.redraw()), events: () => [] };
+    this.page = {
+      range,
+      steering: new Steering(range, () => this.redraw()),
+      events: (from, to) => events(from, to, this.machines()),
+    };
     this.place = byId("compare-chart");
     this.list = new SeriesList(byId("compare-list"), {
       point: (key) => this.bringOut(key),
@@ -160,6 +166,11 @@ export class Drawing {
   setHeight(chart, rows) {
     const [least, most] = HEAT_HEIGHT;
     chart.canvasBox.style.height = `${Math.min(most, Math.max(least, rows * ROW_HEIGHT + HEAT_FRAME))}px`;
+  }
+
+  /** Those of what is drawn. */
+  machines() {
+    return new Set(this.keys.filter((key) => !this.hidden.has(key)).map((key) => keyParts(key)[0]));
   }
 
   /** @param {string} key */

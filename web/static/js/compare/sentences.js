@@ -2,12 +2,16 @@
 /** What is said below a comparison: what of it is not drawn, and why. Pure. */
 
 import { counted, duration } from "../page/units.js";
+import { dateTime } from "../time/moments.js";
 
+/** @typedef {import("./missing.js").Missing} Missing */
 /**
  * What there is to tell. `step` is how long a bucket is in seconds, or a sample stands; `crest` whether the greatest of all
- * lines is one of its own. `series` are known, `drawn` of them are drawn; machines that are `leftOut` for being too many,
+ * lines is one of its own; `missing` when nothing was read from any of them; `eventsCut` whether there were more than can be
+ * marked. `series` are known, `drawn` of them are drawn; machines that are `leftOut` for being too many,
  * that have no such metric (`without`), that nobody has heard of (`strangers`), or that mean another unit by it.
- * @typedef {{shape: "lines" | "heat", step: number, crest: boolean, series: number, drawn: number, leftOut: number, without: string[],
+ * @typedef {{shape: "lines" | "heat", step: number, crest: boolean, missing: Missing | null,
+ *   eventsCut: boolean, series: number, drawn: number, leftOut: number, without: string[],
  *   strangers: string[], otherUnits: {machine: string, unit: string}[], asked: number, questions: number}} Told
  */
 
@@ -28,6 +32,8 @@ export function sentences(told) {
     const order = told.shape === "heat" ? "rows" : "lines";
     said.push(`${series - drawn} more not drawn: these are the ${drawn} ${order} with the greatest mean in the time shown.`);
   }
+  if (told.missing) said.push(missingText(told.missing));
+  if (told.eventsCut) said.push("More happened to systems in this time than is marked: only what was last.");
   if (leftOut) said.push(`${counted(leftOut, "machine")} left out, as there are too many series: choose an instance, tags or machines.`);
   if (without.length) said.push(`${named(without)} ${without.length === 1 ? "has" : "have"} no such metric in this time.`);
   if (strangers.length) said.push(`No machine is called ${named(strangers)}.`);
@@ -36,6 +42,15 @@ export function sentences(told) {
     said.push(`Not drawn as the unit is another (${unit}): ${named(those)}.`);
   }
   return said;
+}
+
+/**
+ * @param {Missing} missing
+ */
+function missingText({ longest: [from, to], count }) {
+  const when = `${dateTime(from)} – ${dateTime(to)}`;
+  const others = count > 1 ? `, and in ${counted(count - 1, "shorter gap")} besides` : "";
+  return `Nothing was read from any of these for ${duration(to - from)} (${when})${others}.`;
 }
 
 /**

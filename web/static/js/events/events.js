@@ -156,6 +156,6 @@ function questions(machine, [from, to]) {
  * @param {AbortSignal} signal
  * @returns {Promise<FleetEvent[]>} rejects with NoAnswer, or AbortError
  */
-async function ask(question, signal) {
+export async function ask(question, signal) {
   return (await answerOf(`api/events?${new URLSearchParams(question)}`, signal)).events;
 }
