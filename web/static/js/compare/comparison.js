@@ -215,7 +215,7 @@ export class Comparison {
   take(frame) {
     const machine = this.store.machines.get(frame.machine);
     if (!machine || !this.compared.has(machine)) return;
-    if (!this.range.live) return;
+    if (!this.range.follows) return;
     this.takeValues(machine, frame.time, frame.values, this.store.layouts.get(frame.layout));
     this.version += 1;
   }

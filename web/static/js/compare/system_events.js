@@ -71,11 +71,12 @@ export class SystemEvents {
 }
 
 /**
+ * Without its generation: a mark can stand for many machines, of which each counts its own.
  * @param {FleetEvent} event
  * @param {string} machine
  * @returns {FleetEvent}
  */
 function named(event, machine) {
   const [before, after] = aroundName(event.message, machine);
-  return { ...event, message: before + machine + after };
+  return { ...event, fields: {}, message: before + machine + after };
 }

@@ -145,7 +145,7 @@ export class Panel {
   /** @param {Frame} frame */
   take(frame) {
     // What is shown of the past stays as it was asked for.
-    if (!this.range.live) return;
+    if (!this.range.follows) return;
     this.timeline.add(this.row(frame));
     this.timeline.trim(this.range.span()[0]);
     this.dirty = true;

@@ -29,6 +29,11 @@ export class Range {
     return this.choice.fixed === null && this.preview === null;
   }
 
+  /** Whether it will move on with the present when nobody drags any more: what comes meanwhile is needed then. */
+  get follows() {
+    return this.choice.fixed === null;
+  }
+
   /** @returns {Span} seconds since 1970 */
   span() {
     if (this.preview ?? this.choice.fixed) return /** @type {Span} */ (this.preview ?? this.choice.fixed);
