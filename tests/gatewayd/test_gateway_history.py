@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from sysmonstm.gatewayd import history
+from sysmonstm.gatewayd import history, parameters
 from sysmonstm.metric import Kind, Layout, Metric, Series, Unit
 from tests.gatewayd.fleet_publisher import CPU, DISK, LAYOUT, OTHER_LAYOUT, HistoryWriter
 from tests.gatewayd.running_gateway import RunningGateway
@@ -99,6 +99,23 @@ async def test_an_instance_filter_leaves_only_that_instance(gateway: RunningGate
     assert (await gateway.get(path + "/no"))["series"] == []
 
 
+async def test_of_many_instances_the_buckets_are_wider(
+    gateway: RunningGateway, writer: HistoryWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine, layout = writer.machine("web1"), writer.layout(LAYOUT)
+    writer.frame(machine, layout, START, [1, 2, 3, 4])
+    writer.frame(machine, layout, START + 30, [1, 6, 7, 4])
+    path = f"{HISTORY}?metric=cpu.core_percent&from={START}&to={START + 40}&points=4"
+    # Two cores in four buckets of ten seconds are more; in two of twenty they are not.
+    monkeypatch.setattr(history, "MOST_READINGS", 7)
+    monkeypatch.setattr(history, "FEWEST_BUCKETS", 2)
+    wide = await gateway.get(path)
+    assert wide["step_seconds"] == 20
+    assert [one["max"] for one in wide["series"]] == [[2, 6], [3, 7]]
+    monkeypatch.setattr(history, "MOST_READINGS", 8)
+    assert (await gateway.get(path))["step_seconds"] == 10
+
+
 async def test_too_many_readings_are_refused_in_a_sentence_that_says_what_to_ask_for(
     gateway: RunningGateway, writer: HistoryWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +124,7 @@ async def test_too_many_readings_are_refused_in_a_sentence_that_says_what_to_ask
     path = f"{HISTORY}?metric=cpu.core_percent&from={START}&to={START + 40}"
     # Two cores in four buckets, though only one of these holds anything.
     monkeypatch.setattr(history, "MOST_READINGS", 7)
+    monkeypatch.setattr(history, "FEWEST_BUCKETS", parameters.MAX_POINTS)
     problem = await gateway.get(path, 400)
     assert (problem["parameter"], "7 readings; ask for fewer points" in problem["detail"]) == ("points", True)
     assert len((await gateway.get(f"{path}&instance=1"))["series"]) == 1

@@ -35,10 +35,11 @@ severity = "info"
 
 
 class SmallFleet:
-    """The system, and the machines by their names."""
+    """The system, the file of its alert rules, and the machines by their names."""
 
-    def __init__(self, system: WholeSystem, sockets: dict[str, Path]) -> None:
+    def __init__(self, system: WholeSystem, rules: Path, sockets: dict[str, Path]) -> None:
         self.system = system
+        self.rules = rules
         self._sockets = sockets
         self._collectors: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -86,7 +87,7 @@ def small_fleet(directory: Path) -> Iterator[SmallFleet]:
     rules.write_text(RULES)
     with ExitStack() as stack:
         system = stack.enter_context(whole_system(directory / "system", ALERTS_RULES_FILE=str(rules)))
-        fleet = SmallFleet(system, {name: directory / f"{name}.sock" for name in TAGS})
+        fleet = SmallFleet(system, rules, {name: directory / f"{name}.sock" for name in TAGS})
         stack.callback(fleet.stop)
         for name in TAGS:
             fleet.start(name)

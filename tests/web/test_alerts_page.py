@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,6 +189,17 @@ def test_each_rule_is_a_sentence_with_its_source_and_how_many_fire(open_page: Op
     expect(pending.locator("td").nth(3)).to_have_text("1")
     rule.get_by_role("link", name="shop.queue").click()
     expect(page.locator("#compare-list tr")).to_have_count(3)
+
+
+def test_rules_that_are_changed_are_there_by_themselves(open_page: Open, fleet: SmallFleet) -> None:
+    page = open_page(PAGE)
+    expect(page.locator("#alerts-rules tr[data-rule=queue-long]")).to_be_visible()
+    added = '\n[rules.queue-huge]\nmetric = "shop.queue"\nthreshold = 1e9\n'
+    before = fleet.rules.read_text()
+    for text, there in ((before + added, 1), (before, 0)):
+        fleet.rules.write_text(text)
+        os.kill(fleet.system.pid("alertd"), signal.SIGHUP)
+        expect(page.locator("#alerts-rules tr[data-rule=queue-huge]")).to_have_count(there, timeout=PATIENCE_MS)
 
 
 def test_the_strip_of_another_page_leads_to_the_alert(open_page: Open) -> None:

@@ -218,6 +218,15 @@ test("events that are too many for one drawing are told to be lost, the newest a
   ]);
 });
 
+test("other rules are told once, however often they were said before a drawing", () => {
+  const { store, changes, flush } = makeStore();
+  store.receive({ type: "beat", time: 1000 });
+  flush();
+  for (const since of [1000, 1001]) store.receive({ type: "rules", since });
+  flush();
+  assert.deepEqual(changes.map((change) => change.rules), [false, true]);
+});
+
 test("a snapshot tells only of the machines that are followed", () => {
   const store = new Store(() => {});
   const of = (...names) => ({ type: "snapshot", time: 1000, live: true, layouts: {}, machines: names.map(waiting) });

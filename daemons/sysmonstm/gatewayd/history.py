@@ -14,12 +14,15 @@ from sysmonstm.gatewayd.buckets import Buckets
 from sysmonstm.gatewayd.fleet_queries import MachineGapRow
 from sysmonstm.gatewayd.keys import GATEWAY
 from sysmonstm.gatewayd.parameters import HistoryRequest
-from sysmonstm.gatewayd.queries import GapRow, History, MachineRow, SeriesRow, TierRow
+from sysmonstm.gatewayd.queries import Database, GapRow, History, MachineRow, SeriesRow, TierRow
 from sysmonstm.problem import bad_parameter, not_found
 from sysmonstm.wire import MAX_TEXT, json_values
 
-# Of all instances together: 500 units on a wide screen are some 12 MB of text.
+# Of all instances together: 500 units on a wide screen are some 12 MB of text. Where there are more, as of a year of
+# containers, their buckets are made wider, as long as there are so many.
 MOST_READINGS = 500_000
+FEWEST_BUCKETS = 50
+WIDER = 4
 
 
 async def history(request: web.Request) -> web.Response:
@@ -30,17 +33,29 @@ async def history(request: web.Request) -> web.Response:
     machine = await database.machine(name)
     if machine is None:
         raise parameters.unknown_machine(name)
-    chosen = buckets.choose(asked.from_us, asked.to_us, asked.points, machine.interval_us, machine.tiers)
-    # Buckets in which nothing was read are written too.
-    most = MOST_READINGS // chosen.count
-    found = await database.history(name, machine, asked, chosen, most + 1)
+    chosen, found = await _bounded(database, name, machine, asked)
     if found is None:
         raise not_found("metric", f"{name} has no metric {asked.metric[:MAX_TEXT]!r}; /api/metrics lists what there is")
-    if len(found.series) > most:
-        raise bad_parameter(
-            "points", f"that is more than {MOST_READINGS} readings; ask for fewer points, or one instance"
-        )
     return web.Response(text=_text(name, machine, asked, chosen, found), content_type="application/json")
+
+
+async def _bounded(
+    database: Database, name: str, machine: MachineRow, asked: HistoryRequest
+) -> tuple[Buckets, History | None]:
+    """In buckets as narrow as are asked for, or as are possible; ProblemError if there are too many instances."""
+    points = asked.points
+    while True:
+        chosen = buckets.choose(asked.from_us, asked.to_us, points, machine.interval_us, machine.tiers)
+        # Buckets in which nothing was read are written too.
+        most = MOST_READINGS // chosen.count
+        found = await database.history(name, machine, asked, chosen, most + 1)
+        if found is None or len(found.series) <= most:
+            return chosen, found
+        if points <= FEWEST_BUCKETS:
+            raise bad_parameter(
+                "points", f"that is more than {MOST_READINGS} readings; ask for fewer points, or one instance"
+            )
+        points = max(points // WIDER, FEWEST_BUCKETS)
 
 
 def _text(name: str, machine: MachineRow, asked: HistoryRequest, chosen: Buckets, found: History) -> str:

@@ -107,7 +107,7 @@ store.onChange((change) => {
   if (change.link) drawStatus(store);
   if (change.events.length) events.add(change.events);
   if (change.events.some((event) => event.kind.startsWith("alert."))) void alerts.refresh();
-  if (change.events.some((event) => event.kind.startsWith("rules."))) void thresholds.refresh();
+  if (change.rules) void thresholds.refresh();
   page?.change(change);
 });
 

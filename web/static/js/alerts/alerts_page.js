@@ -182,7 +182,7 @@ export class AlertsPage extends Page {
       void this.rules.refresh();
     } else if (change.eventsLost) this.past.begin(this.view.alerts, this.range.span());
     if (this.range.live && this.past.addLive(change.events)) this.drawPast();
-    if (change.events.some((event) => event.kind.startsWith("rules."))) void this.rules.refresh();
+    if (change.rules) void this.rules.refresh();
     if (change.membership) this.drawNow();
   }
 

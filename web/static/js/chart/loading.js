@@ -2,10 +2,9 @@
 /** Has one chart filled from history: says what comes of it, gives up what is no longer wanted, and asks again later. */
 
 import { HistoryError } from "./history.js";
+import { untilAgain } from "../live/asking.js";
 
 /** @typedef {import("./timeline.js").Timeline} Timeline */
-
-const RETRY_MS = 5000;
 
 export class Loading {
   /**
@@ -36,7 +35,7 @@ export class Loading {
       if (signal.aborted) return;
       if (!(error instanceof HistoryError)) throw error;
       this.chart.say("away", error.passing ? `${error.message} Trying again.` : error.message);
-      if (error.passing) this.retryTimer = setTimeout(() => void this.start(), RETRY_MS * (0.5 + Math.random()));
+      if (error.passing) this.retryTimer = setTimeout(() => void this.start(), untilAgain());
       this.done(null);
     }
   }

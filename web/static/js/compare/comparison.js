@@ -6,6 +6,7 @@
 
 import { UnknownMetric, fetchFleetHistory } from "../chart/fleet_history.js";
 import { HistoryError } from "../chart/history.js";
+import { untilAgain } from "../live/asking.js";
 import { seriesCount } from "./chosen.js";
 import { batches, sharedPoints } from "./questions.js";
 import { FleetTimeline, fleetKey } from "./fleet_timeline.js";
@@ -14,7 +15,6 @@ import { FleetTimeline, fleetKey } from "./fleet_timeline.js";
 /** @typedef {import("../live/contract.js").Frame} Frame */
 /** @typedef {import("../live/machine_state.js").Machine} Machine */
 
-const RETRY_MS = 5000;
 /** More series than these are neither ranked nor drawn: somebody would have to hold and to read them. */
 export const MOST_SERIES = 2000;
 /** With so many series each has fewer buckets. */
@@ -183,7 +183,7 @@ export class Comparison {
     if (error instanceof UnknownMetric) return this.tell("unknown", "", asked, questions);
     const message = error.passing ? `${error.message} Trying again.` : error.message;
     this.tell(error.passing ? "away" : "refused", message, asked, questions);
-    if (error.passing) this.retryTimer = setTimeout(() => void this.load(), RETRY_MS * (0.5 + Math.random()));
+    if (error.passing) this.retryTimer = setTimeout(() => void this.load(), untilAgain());
   }
 
   /** What each said last is there at once. */

@@ -38,6 +38,7 @@
  *   | {type: "live", live: boolean, reason?: string}
  *   | {type: "forgotten", machines: string[]}
  *   | {type: "beat", time: number}
+ *   | {type: "rules", since: number}
  *   | {type: "error", detail: string}} Message
  */
 export {};

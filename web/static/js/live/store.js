@@ -17,10 +17,11 @@ const SPARE_LAYOUTS = 50;
 /**
  * What changed since the last call: names of machines with new values or facts, whether machines came or went, whether
  * the link or its quality changed, events that arrived, and whether more arrived than those.
- * @typedef {{machines: Set<string>, membership: boolean, link: boolean, events: FleetEvent[], eventsLost: boolean}} Change
+ * @typedef {{machines: Set<string>, membership: boolean, link: boolean, events: FleetEvent[], eventsLost: boolean,
+ *   rules: boolean}} Change
  */
 /** @returns {Change} */
-const noChange = () => ({ machines: new Set(), membership: false, link: false, events: [], eventsLost: false });
+const noChange = () => ({ machines: new Set(), membership: false, link: false, events: [], eventsLost: false, rules: false });
 
 /**
  * `attempt` counts from 1 while disconnected; `retryAt` is in milliseconds of Date.now().
@@ -169,6 +170,9 @@ export class Store {
       case "live":
         this.liveFault = message.live ? "" : message.reason || "no reason given";
         this.pending.link = true;
+        break;
+      case "rules":
+        this.pending.rules = true;
         break;
     }
     this.wake();
