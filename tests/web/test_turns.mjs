@@ -17,14 +17,19 @@ const { drawInTurn, dropTurn } = await import("../../web/static/js/chart/turns.j
 after(() => ports.forEach((port) => port.close()));
 
 const drawn = [];
+// No other process takes time from what is drawn here.
+let clock = 0;
+performance.now = () => clock;
 const chart = (name, milliseconds = 0) => ({
   drawNow() {
-    const until = performance.now() + milliseconds;
-    while (performance.now() < until);
+    clock += milliseconds;
     drawn.push(name);
   },
 });
-const soon = () => new Promise((done) => setTimeout(done, 50));
+/** Wait until so many are drawn. */
+const until = async (number) => {
+  while (drawn.length < number) await new Promise((done) => setImmediate(done));
+};
 
 test("each is drawn once, however often it was asked for, and none that is gone", async () => {
   drawn.length = 0;
@@ -32,10 +37,10 @@ test("each is drawn once, however often it was asked for, and none that is gone"
   for (const each of [one, gone, one, other, one]) drawInTurn(each);
   dropTurn(gone);
   assert.deepEqual(drawn, []);
-  await soon();
+  await until(2);
   assert.deepEqual(drawn, ["one", "other"]);
   drawInTurn(one);
-  await soon();
+  await until(3);
   assert.deepEqual(drawn, ["one", "other", "one"]);
 });
 
@@ -43,7 +48,7 @@ test("what takes long leaves room for others before the next", async () => {
   const tasksFor = async (milliseconds) => {
     [tasks, drawn.length] = [0, 0];
     for (const name of ["one", "other"]) drawInTurn(chart(name, milliseconds));
-    await soon();
+    await until(2);
     assert.deepEqual(drawn, ["one", "other"]);
     return tasks;
   };
@@ -53,14 +58,14 @@ test("what takes long leaves room for others before the next", async () => {
 test("what cannot be drawn holds up nobody", async () => {
   drawn.length = 0;
   const thrown = [];
-  // Those of the test runner would take it for a failure of this test.
-  const others = process.listeners("unhandledRejection");
+  // The runner takes for a failure of the file what nobody handles.
+  const listeners = process.listeners("unhandledRejection");
   process.removeAllListeners("unhandledRejection");
   process.on("unhandledRejection", (error) => thrown.push(error.message));
   drawInTurn({ drawNow: () => { throw new Error("odd"); } });
   drawInTurn(chart("other"));
-  await soon();
+  await until(1);
   process.removeAllListeners("unhandledRejection");
-  for (const other of others) process.on("unhandledRejection", other);
+  for (const one of listeners) process.on("unhandledRejection", one);
   assert.deepEqual([drawn, thrown], [["other"], ["odd"]]);
 });
