@@ -12,7 +12,8 @@ from sysmonstm.gatewayd.channels import MAX_WIDE
 from tests.web.browsing import MACHINE, PATIENCE_MS, Open
 from tests.whole_system import WholeSystem
 
-pytestmark = pytest.mark.browser
+# Of the icon that a browser asks for beside what is no page.
+pytestmark = [pytest.mark.browser, pytest.mark.expects("status of 404")]
 
 # Opens WebSockets that each ask for another metric of all machines; resolves once all have been answered.
 FOLLOW = """number => Promise.all(Array.from({length: number}, (_, at) => new Promise((resolve) => {
