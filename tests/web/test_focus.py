@@ -116,6 +116,14 @@ def test_the_button_for_more_alerts(browser: Browser, dashboard_system: WholeSys
         assert page.evaluate(FOCUSED) == "and 9 more"
 
 
+def test_presets_of_time(browser: Browser, dashboard_system: WholeSystem) -> None:
+    with fleet_page(browser, f"{dashboard_system.url}/?view=compare&with=web1", script_of()) as page:
+        link = page.get_by_role("link", name="6h", exact=True)
+        link.press("Enter")
+        expect(link).to_have_attribute("aria-current", "true")
+        expect(link).to_be_focused()
+
+
 def test_choices_of_what_is_compared(browser: Browser, dashboard_system: WholeSystem) -> None:
     script = script_of()
     with fleet_page(browser, f"{dashboard_system.url}/?view=compare&with=web1&with=web2", script) as page:

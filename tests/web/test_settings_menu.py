@@ -42,6 +42,22 @@ def test_network_rates_are_read_in_bits_by_choice(open_page: Open) -> None:
     expect(rates).to_contain_text(re.compile(r"bit/s"))
 
 
+def test_single_characters_are_no_keys_by_choice(open_page: Open) -> None:
+    page = open_page("/")
+    keys, search = page.locator("#keys"), page.get_by_label("Search names")
+    choose(page, "Off")
+    page.keyboard.press("?")
+    page.keyboard.press("/")
+    expect(keys).to_be_hidden()
+    expect(search).not_to_be_focused()
+    page.reload()
+    page.keyboard.press("?")
+    expect(keys).to_be_hidden()
+    choose(page, "On")
+    page.keyboard.press("?")
+    expect(keys).to_be_visible()
+
+
 def test_times_are_read_in_utc_by_choice_which_the_address_keeps(open_page: Open) -> None:
     page = open_page("/?machine=this-machine&from=2026-11-30T06:00:00Z&to=2026-11-30T07:30:00Z&zone=utc")
     said = page.locator("#time-said")

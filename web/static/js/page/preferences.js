@@ -1,9 +1,10 @@
 // @ts-check
-/** What this browser's user prefers, kept in the browser: theme, zone of times, and unit of network rates. */
+/** What this browser's user prefers, kept in the browser: theme, zone of times, unit of network rates, and keys. */
 
 const THEME = "sysmonstm.theme";
 const ZONE = "sysmonstm.zone";
 const RATES = "sysmonstm.rates";
+const KEYS = "sysmonstm.keys";
 
 /** @typedef {"system" | "light" | "dark"} Theme */
 
@@ -44,6 +45,16 @@ export function preferBits(wanted) {
   bits = wanted;
   keep(RATES, wanted ? "bits" : "bytes");
   for (const listener of listeners) listener();
+}
+
+/** Whether single characters are keys of the page: who speaks to a browser, or hits keys unasked, has them off. */
+export function prefersKeys() {
+  return read(KEYS) !== "off";
+}
+
+/** @param {boolean} wanted */
+export function preferKeys(wanted) {
+  keep(KEYS, wanted ? "on" : "off");
 }
 
 /**

@@ -1,9 +1,9 @@
 // @ts-check
-/** The menu of what a user may have otherwise: theme, zone of times, unit of network rates. */
+/** The menu of what a user may have otherwise: theme, zone of times, unit of network rates, keys. */
 
 import { byId, element } from "./dom.js";
 import { go, here } from "./here.js";
-import { preferBits, preferTheme, preferUtc, preferredTheme, prefersBits } from "./preferences.js";
+import { preferBits, preferKeys, preferTheme, preferUtc, preferredTheme, prefersBits, prefersKeys } from "./preferences.js";
 import { useTheme } from "./theme.js";
 
 /**
@@ -51,6 +51,16 @@ const CHOICES = [
     ],
     now: () => (prefersBits() ? "bits" : "bytes"),
     choose: (value) => preferBits(value === "bits"),
+  },
+  {
+    name: "keys",
+    title: "Keys ? and /",
+    options: [
+      ["on", "On"],
+      ["off", "Off"],
+    ],
+    now: () => (prefersKeys() ? "on" : "off"),
+    choose: (value) => preferKeys(value === "on"),
   },
 ];
 

@@ -1,6 +1,8 @@
 // @ts-check
 /** Keys that mean something wherever the focus is, but where one writes. */
 
+import { prefersKeys } from "./preferences.js";
+
 /** Where a key is only a character. */
 const TYPING = "input:not([type=radio]), select, textarea, [contenteditable]";
 
@@ -11,7 +13,7 @@ const TYPING = "input:not([type=radio]), select, textarea, [contenteditable]";
  */
 export function isPressed(key, wanted) {
   const typing = key.target instanceof Element && key.target.closest(TYPING) !== null;
-  return key.key === wanted && !typing && !key.ctrlKey && !key.metaKey && !key.altKey;
+  return key.key === wanted && !typing && !key.ctrlKey && !key.metaKey && !key.altKey && prefersKeys();
 }
 
 /**

@@ -3,6 +3,7 @@
 
 import { byId, setText, show } from "../page/dom.js";
 import { go, here, linkTo } from "../page/here.js";
+import { KeyedList } from "../page/keyed_list.js";
 import { duration } from "../page/units.js";
 import { clock, dateTime, day, isInUtc, momentOf } from "./moments.js";
 import { LATEST, LONGEST_SECONDS, RANGES, drawnSpan, panned, zoomed } from "./time_choice.js";
@@ -22,6 +23,7 @@ export class TimeBar {
   constructor(bar, now) {
     this.element = bar;
     this.now = now;
+    this.presets = new KeyedList(byId("ranges"));
     this.form = /** @type {HTMLFormElement} */ (byId("time-form"));
     this.menu = /** @type {HTMLDetailsElement} */ (byId("time-custom"));
     this.from = /** @type {HTMLInputElement} */ (byId("time-from"));
@@ -51,8 +53,7 @@ export class TimeBar {
 
   /** @param {TimeChoice} time */
   show(time) {
-    const links = Object.keys(RANGES).map((name) => this.preset(/** @type {RangeName} */ (name), time));
-    byId("ranges").replaceChildren(...links);
+    this.presets.show(Object.keys(RANGES).map((name) => this.preset(/** @type {RangeName} */ (name), time)));
     this.menu.open = false;
     setText(byId("time-said"), time.fixed ? spanText(time.fixed) : "Custom");
     this.element.dataset.live = String(time.fixed === null);
@@ -65,11 +66,12 @@ export class TimeBar {
   /**
    * @param {RangeName} last
    * @param {TimeChoice} time
+   * @returns {import("../page/keyed_list.js").Item}
    */
   preset(last, time) {
     const link = linkTo({ time: { ...time, last, fixed: null } }, last);
     if (last === time.last && time.fixed === null) link.setAttribute("aria-current", "true");
-    return link;
+    return { key: last, said: link.outerHTML, make: () => link };
   }
 
   /** @returns {Span} */
