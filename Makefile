@@ -15,7 +15,7 @@ run:
 
 test:
 	@.ci/setup test
-	@.venv/bin/pytest -ra -n $(or $(JOBS),3) --dist loadgroup $(ARGS)
+	@.venv/bin/pytest -ra -n $(or $(JOBS),3) --dist loadfile $(ARGS)
 
 test-faults:
 	@.ci/setup test

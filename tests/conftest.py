@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -25,6 +26,10 @@ from sysmonstm.aggregatord.migrate import migrate
 from sysmonstm.ctl import binaries, servers
 from tests import figures
 from tests.editions import PLAIN, TIMESCALEDB
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import Scheduling
 
 REQUIRE_ALL = os.environ.get("SYSMON_TEST_REQUIRE_ALL") == "1"
 
@@ -46,12 +51,12 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"faults: --fault-seed={seed} --fault-seconds={seconds:g}"
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
     """Where several processes share the work, have each file in one of them, and the machines of all in one."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            group = "machines" if item.get_closest_marker("machine") else str(item.path)
-            item.add_marker(pytest.mark.xdist_group(group))
+    from tests.sharing import FilesAndMachines
+
+    return FilesAndMachines(config, log)
 
 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
