@@ -2,14 +2,13 @@
 /** The chart of one alert: its metric, the threshold as a line across, and where the condition began to hold. */
 
 import { Chart } from "../chart/chart.js";
+import { withThreshold } from "../chart/value_range.js";
 import { palette } from "../page/palette.js";
 
 /** @typedef {import("uplot")} Plot */
 /** @typedef {import("../live/contract.js").Alert} Alert */
 
 const LABEL_FONT = "600 10px system-ui, sans-serif";
-/** So much of the height stays free above a threshold. */
-const HEADROOM = 1.12;
 
 export class AlertChart extends Chart {
   /**
@@ -45,12 +44,8 @@ export class AlertChart extends Chart {
    * @returns {[number, number]}
    */
   withThreshold(least, most) {
-    const [low, high] = [least ?? 0, most ?? 0];
     const { threshold } = this.alert;
-    if (threshold === null) return [low, high];
-    const above = threshold * (threshold > 0 ? HEADROOM : 1);
-    const top = this.unit === "percent" ? Math.max(high, Math.min(100, above)) : Math.max(high, above);
-    return [Math.min(low, threshold), top];
+    return threshold === null ? [least ?? 0, most ?? 0] : withThreshold([least ?? 0, most ?? 0], threshold, this.unit);
   }
 
   /**

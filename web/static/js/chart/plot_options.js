@@ -5,6 +5,7 @@ import { dashOf, faded, palette, seriesColour } from "../page/palette.js";
 import { rowAxis, timeAxis, valueAxis } from "./axes.js";
 import { filledBetween } from "./drawn.js";
 import { LANE } from "./marker_drawing.js";
+import { valueRange } from "./value_range.js";
 
 /** @typedef {import("../machine/charts.js").ChartSpec} ChartSpec */
 /** @typedef {import("./drawn.js").ChartSeries} ChartSeries */
@@ -54,7 +55,7 @@ export function plotOptions(drawing, size, hooks) {
     focus: { alpha: FADED },
     scales: {
       x: { time: true, range: () => drawing.span() },
-      y: { range: (_, least, most) => valueRange(drawing, least, most) },
+      y: { range: (_, least, most) => valueRange(spec, unit, series.length, least, most) },
     },
     axes: [timeAxis(), heat ? rowAxis(series.map((one) => one.label)) : valueAxis(unit, spec.form === "mirror")],
     series: [{}, ...roles.map((role) => lineOf(drawing, role))],
@@ -119,23 +120,6 @@ function bandsOf({ roles, series }) {
     const one = series[roles[upper].series];
     return { series: [upper + 1, lower + 1], fill: faded(seriesColour(one.colour), one.stacked ? 0.35 : 0.18) };
   });
-}
-
-/**
- * @param {Drawing} drawing
- * @param {number | null} least
- * @param {number | null} most
- * @returns {[number, number]}
- */
-function valueRange({ spec, series, unit }, least, most) {
-  if (spec.form === "heat") return [0, series.length];
-  const floor = spec.atLeast ?? Number.EPSILON;
-  if (spec.form === "mirror") {
-    return [Math.min(-floor, (least ?? 0) * 1.08), Math.max(floor, (most ?? 0) * 1.08)];
-  }
-  const highest = Math.max(floor, (most ?? 1) * 1.08);
-  const ceiling = unit === "percent" ? Math.min(100, highest) : highest;
-  return [Math.min(0, least ?? 0), spec.top ?? ceiling];
 }
 
 /**

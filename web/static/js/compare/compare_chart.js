@@ -43,8 +43,7 @@ export class CompareChart extends Chart {
 
   /** The value of the fullest colour. */
   top() {
-    if (this.spec.top) return this.spec.top;
-    let most = 0;
+    let most = this.spec.top ?? 0;
     for (const { key } of this.series) {
       for (const value of this.timeline?.columns.get(key)?.max ?? []) if (value !== null && value > most) most = value;
     }
