@@ -272,6 +272,10 @@ async def test_huge_numbers_are_capped_and_hostile_words_are_only_words(
 
 
 async def test_a_metrics_list_with_nonsense_is_a_problem(gateway: RunningGateway) -> None:
+    names = ",".join(f"a.b{number}" for number in range(parameters.MAX_METRICS))
+    assert (await gateway.get(f"/api/machines?metrics={names},a.b1"))["machines"] == []
+    problem = await gateway.get(f"/api/machines?metrics={names},a.c", status=400)
+    assert (problem["parameter"], "more than 64 metrics" in problem["detail"]) == ("metrics", True)
     problem = await gateway.get("/api/machines?metrics=cpu.percent,<script>", status=400)
     assert problem["parameter"] == "metrics"
 

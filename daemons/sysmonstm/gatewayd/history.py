@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
-from collections.abc import Iterable
 from json import dumps
 
 from aiohttp import web
@@ -36,7 +36,13 @@ async def history(request: web.Request) -> web.Response:
     chosen, found = await _bounded(database, name, machine, asked)
     if found is None:
         raise not_found("metric", f"{name} has no metric {asked.metric[:MAX_TEXT]!r}; /api/metrics lists what there is")
-    return web.Response(text=_text(name, machine, asked, chosen, found), content_type="application/json")
+    series = []
+    for row in found.series:
+        series.append(_series(row, chosen))
+        # Hundreds of instances take a second, in which everything live would wait.
+        await asyncio.sleep(0)
+    head = _head(name, machine, asked, chosen, found)
+    return web.Response(text=f'{head[:-1]},"series":[{",".join(series)}]}}', content_type="application/json")
 
 
 async def _bounded(
@@ -58,8 +64,8 @@ async def _bounded(
         points = max(points // WIDER, FEWEST_BUCKETS)
 
 
-def _text(name: str, machine: MachineRow, asked: HistoryRequest, chosen: Buckets, found: History) -> str:
-    head = dumps(
+def _head(name: str, machine: MachineRow, asked: HistoryRequest, chosen: Buckets, found: History) -> str:
+    return dumps(
         {
             "machine": name,
             "first_seen": machine.first_seen.timestamp(),
@@ -74,7 +80,6 @@ def _text(name: str, machine: MachineRow, asked: HistoryRequest, chosen: Buckets
             "times": chosen.times(),
         }
     )
-    return f'{head[:-1]},"series":[{",".join(_series(found.series, chosen))}]}}'
 
 
 def _tier(row: TierRow) -> dict[str, object]:
@@ -87,9 +92,8 @@ def gap_fields(row: GapRow | MachineGapRow) -> dict[str, object]:
     return {"from": start, "to": end, "frames": row.frames, "reason": row.reason}
 
 
-def _series(rows: Iterable[SeriesRow], chosen: Buckets) -> Iterable[str]:
-    for row in rows:
-        yield f'{{"instance":{dumps(row.instance)},{series_arrays(row, chosen.count)}}}'
+def _series(row: SeriesRow, chosen: Buckets) -> str:
+    return f'{{"instance":{dumps(row.instance)},{series_arrays(row, chosen.count)}}}'
 
 
 def series_arrays(row: SeriesRow, count: int) -> str:

@@ -13,6 +13,7 @@ from sysmonstm.wire import MACHINE_NAME, MAX_TEXT, STREAM_BYTES
 
 DEFAULT_POINTS = 500
 MAX_POINTS = 5000
+MAX_METRICS = 64
 # Of one question about many machines.
 MAX_MACHINES = 100
 DEFAULT_EVENTS = 100
@@ -143,10 +144,12 @@ def events_request(query: Query) -> EventsRequest:
 
 
 def metric_names(query: Query) -> tuple[str, ...] | None:
-    """The names in ?metrics=a,b; None if it is not given."""
+    """The names in ?metrics=a,b, each once; None if it is not given."""
     if "metrics" not in query:
         return None
-    names = tuple(name for name in query["metrics"].split(",") if name)
+    names = tuple(dict.fromkeys(name for name in query["metrics"].split(",") if name))
+    if len(names) > MAX_METRICS:
+        raise bad_parameter("metrics", f"that is more than {MAX_METRICS} metrics; ask for some at a time")
     for name in names:
         if not METRIC_NAME.fullmatch(name):
             raise bad_parameter("metrics", f"{name[:MAX_TEXT]!r} is no metric's name; names look like cpu.percent")
