@@ -16,8 +16,8 @@ const ASKED = 200;
 const MOST_PAGES = 10;
 /** So many are kept of what comes live, or as many as were wished for: the oldest can be asked for again. */
 export const MOST_KEPT = 1000;
-/** The gateway's times are exact to it; the end of a range is excluded. */
-const MICROSECOND = 1e-6;
+
+/** The page that comes next: what happened before `to`, and of that moment itself what has a smaller id, if one is said. @typedef {{to: number, before: number | null}} Next */
 
 export class PastAlerts {
   /** @param {() => void} onChange */
@@ -31,8 +31,8 @@ export class PastAlerts {
     this.choice = { severity: "", machine: "", text: "" };
     this.wanted = PAGE;
     this.from = 0;
-    /** Up to where it has not been asked yet: earlier ones may exist. */
-    this.reached = 0;
+    /** What has not been asked for yet. @type {Next} */
+    this.next = { to: 0, before: null };
     /** Whether all of the time have been asked for. */
     this.whole = false;
     this.state = /** @type {"loading" | "known" | "away"} */ ("loading");
@@ -57,7 +57,7 @@ export class PastAlerts {
     this.byTime = [];
     this.wanted = PAGE;
     this.from = from;
-    this.reached = to;
+    this.next = { to, before: null };
     this.whole = false;
     void this.follow();
   }
@@ -83,7 +83,7 @@ export class PastAlerts {
     for (const { id } of gone) this.known.delete(id);
     this.byTime = this.byTime.slice(0, -gone.length);
     this.whole = false;
-    this.reached = gone[0].time + MICROSECOND;
+    this.next = after(this.byTime.at(-1)) ?? this.next;
     return added;
   }
 
@@ -108,7 +108,7 @@ export class PastAlerts {
     this.tell("loading", "");
     try {
       for (let page = 0; page < MOST_PAGES && !this.whole && this.chosen().length < this.wanted; page += 1) {
-        this.take(await ask(this.choice.machine, this.from, this.reached, signal));
+        this.take(await ask(this.choice.machine, this.from, this.next, signal));
         this.onChange();
       }
       this.tell("known", "");
@@ -121,13 +121,11 @@ export class PastAlerts {
     }
   }
 
-  /** @param {FleetEvent[]} events newest first, all that there are before `reached` or as many as were asked for */
+  /** @param {FleetEvent[]} events newest first, all that there are of the next page or as many as were asked for */
   take(events) {
-    const added = this.add(events);
+    this.add(events);
     this.whole = events.length < ASKED;
-    const oldest = events.at(-1)?.time ?? this.from;
-    // Others may have happened at the same moment; where all were of that one, it is passed.
-    this.reached = added ? oldest + MICROSECOND : oldest;
+    this.next = after(events.at(-1)) ?? this.next;
   }
 
   /**
@@ -147,14 +145,24 @@ export class PastAlerts {
 }
 
 /**
+ * Many alerts may be of one moment, as of all machines behind a switch that died.
+ * @param {{time: number, id: number} | undefined} last that is known
+ * @returns {Next | null}
+ */
+function after(last) {
+  return last ? { to: last.time, before: last.id } : null;
+}
+
+/**
  * @param {string} machine "" is any
  * @param {number} from seconds since 1970
- * @param {number} to seconds since 1970, itself excluded
+ * @param {Next} next
  * @param {AbortSignal} signal
  * @returns {Promise<FleetEvent[]>} rejects with NoAnswer, or AbortError
  */
-async function ask(machine, from, to, signal) {
+async function ask(machine, from, { to, before }, signal) {
   const query = new URLSearchParams({ kind: "alert", from: from.toFixed(6), to: to.toFixed(6), limit: String(ASKED) });
   if (machine) query.set("machine", machine);
+  if (before !== null) query.set("before", String(before));
   return (await answerOf(`api/events?${query}`, signal)).events;
 }
