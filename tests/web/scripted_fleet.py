@@ -137,6 +137,9 @@ class Script:
         for message in messages:
             self._sockets[-1].send(json.dumps(message))
 
+    def hang_up(self) -> None:
+        self._sockets[-1].close()
+
     def _open(self, socket: WebSocketRoute) -> None:
         self._sockets.append(socket)
         self.opened.append(socket.url)

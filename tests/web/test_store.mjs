@@ -188,7 +188,7 @@ test("it is stale while the link is down or there is no live data, and says when
   assert.equal(store.stale, false);
   assert.equal(store.generation, 1);
   store.receive(snapshot());
-  assert.equal(store.generation, 1, "nothing was missed between two snapshots of an open link");
+  assert.equal(store.generation, 1, "a snapshot that was asked for has missed nothing");
   store.receive({ type: "live", live: false, reason: "Redis is away" });
   assert.equal(store.liveFault, "Redis is away");
   assert.equal(store.stale, true);

@@ -67,6 +67,8 @@ export class Connection {
     this.refusedTimer = 0;
     /** Whether a beat was heard on this connection. */
     this.beats = false;
+    /** Whether the next snapshot is one that was asked for. */
+    this.wished = true;
     addEventListener("online", () => this.retryNow());
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.retryNow();
@@ -93,6 +95,7 @@ export class Connection {
     const socket = new WebSocket(this.address + (query ?? ""));
     this.socket = socket;
     this.beats = false;
+    this.wished = true;
     this.expectWord(socket, QUIET_MS, () => this.giveUp(socket));
     socket.addEventListener("open", () => {
       if (this.subscription !== asked) this.sendSubscription();
@@ -108,6 +111,11 @@ export class Connection {
   take(socket, text) {
     if (socket !== this.socket) return;
     const message = /** @type {import("./contract.js").Message} */ (JSON.parse(text));
+    if (message.type === "snapshot") {
+      // It takes the place of what the gateway itself has missed, or of what this page was too slow for.
+      if (!this.wished) this.store.miss();
+      this.wished = false;
+    }
     this.store.receive(message);
     if (message.type === "snapshot" && this.store.link.state !== "open") {
       this.attempt = 0;
@@ -182,6 +190,7 @@ export class Connection {
 
   sendSubscription() {
     if (this.socket?.readyState !== WebSocket.OPEN) return;
+    this.wished = true;
     this.socket.send(JSON.stringify({ type: "subscribe", ...this.subscription }));
   }
 }

@@ -187,10 +187,15 @@ export class Store {
     this.pending.eventsLost = true;
   }
 
+  /** Something was said that did not come here: whoever keeps what was said asks for it anew. */
+  miss() {
+    this.generation += 1;
+  }
+
   /** @param {import("./contract.js").SnapshotMessage} snapshot */
   takeSnapshot(snapshot) {
     if (this.stale) {
-      this.generation += 1;
+      this.miss();
       // Either clock may have been set meanwhile.
       this.clock.forget();
     }
