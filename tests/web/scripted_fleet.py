@@ -109,7 +109,8 @@ def history_of(url: str) -> Message:
         {"machine": name, "instance": "", "min": numbers, "mean": numbers, "max": numbers}
         for name in asked["machines"].split(",")
     ]
-    return {"metric": asked["metric"], "step_seconds": 10, "times": times, "series": series, "gaps": [], "unknown": []}
+    measured = {"from": first, "to": last, "step_seconds": 10, "times": times, "series": series}
+    return {"metric": asked["metric"], **measured, "gaps": [], "unknown": []}
 
 
 @dataclass

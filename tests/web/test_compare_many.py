@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
 
-from tests.web.browsing import PATIENCE_MS
+from tests.web.browsing import PATIENCE_MS, coloured_pixels
 from tests.web.scripted import HOSTILE
 from tests.whole_system import WholeSystem
 
@@ -100,6 +100,22 @@ def test_what_was_not_read_is_hatched_and_said_not_taken_for_zero(
     expect(page.locator(".cursor-note .value")).to_have_text("0.7%")
     over.hover(position={"x": box["width"] * 0.75, "y": box["height"] * 0.75})
     expect(page.locator(".cursor-note .value")).to_have_text("no sample")
+    page.context.close()
+
+
+def test_a_heat_map_that_waits_for_history_does_not_hatch_what_may_come(
+    browser: Browser, dashboard_system: WholeSystem
+) -> None:
+    address = f"{dashboard_system.url}/?view=compare&as=heat&last=1h"
+    page, _ = open_scripted(browser, address, [machine(7), machine(900)])
+    expect(page.locator("#compare-list tr")).to_have_count(2)
+    said = page.locator("[data-chart=compare] .chart-message")
+    before = coloured_pixels(page, "compare", "hatch", 0)
+    page.route("**/api/history?*", lambda route: None)
+    page.get_by_role("link", name="6h", exact=True).click()
+    expect(said).to_have_text("Loading…", timeout=PATIENCE_MS)
+    # It has kept what is known, a sixth of the time: half of a row in that is hatched as before, though narrower.
+    assert 0 < coloured_pixels(page, "compare", "hatch", 0) < before
     page.context.close()
 
 

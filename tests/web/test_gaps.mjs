@@ -1,7 +1,7 @@
 /** gaps.js: the times in which a machine told nothing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { holesAt, holesOf, sayHoles, withLost } from "../../web/static/js/chart/gaps.js";
+import { asFarAsTold, holesAt, holesOf, sayHoles, withLost } from "../../web/static/js/chart/gaps.js";
 import { Timeline } from "../../web/static/js/chart/timeline.js";
 
 /** A timeline of samples as they come live, every 5 s. */
@@ -76,3 +76,31 @@ test("what is lost within a bucket is a hole of its own, unless it is a part of 
   assert.equal(said(680, 60), "no data for 2 min in 2 gaps: 33 samples damaged in the spool");
   assert.equal(said(1990, 0), "no data for 16 min: 20 samples given up by a full spool");
 });
+
+test("nothing is missing of a time that nobody has told of", () => {
+  const timeline = timelineOf(1000);
+  timeline.load([{ metric: "m", times: [1000, 1005], series: [series(1, 1)], step_seconds: 5, from: 900, to: 1100 }], []);
+  const said = () => asFarAsTold(holesOf(timeline, 1400, 0, 500), timeline.told);
+  assert.deepEqual(said(), [{ from: 900, to: 1002.5 }, { from: 1007.5, to: 1100 }]);
+  timeline.add({ time: 1300, values: [["m ", 1]] });
+  assert.deepEqual(said(), [{ from: 900, to: 1002.5 }, { from: 1007.5, to: 1100 }, { from: 1300, to: 1400 }]);
+  timeline.interrupt();
+  assert.deepEqual(said().at(-1), { from: 1007.5, to: 1100 });
+});
+
+test("what follows on history live is told without a break, until the page misses something", () => {
+  const timeline = new Timeline(5);
+  const history = { metric: "m", times: [1000, 1005], series: [series(1, 1)], step_seconds: 5, from: 1000, to: 1010 };
+  timeline.load([history], [{ time: 1200, values: [["m ", 1]] }]);
+  timeline.follow();
+  const said = (present) => asFarAsTold(holesOf(timeline, present, null, 1000), timeline.told);
+  assert.deepEqual(said(1201), [{ from: 1007.5, to: 1200 }]);
+  timeline.interrupt();
+  timeline.add({ time: 1400, values: [["m ", 1]] });
+  assert.deepEqual(said(1401), [{ from: 1007.5, to: 1200 }]);
+});
+
+/** A series of a history that has these values. */
+function series(...values) {
+  return { instance: "", min: values, mean: values, max: values };
+}

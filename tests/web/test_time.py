@@ -258,6 +258,46 @@ def test_what_was_lost_within_a_bucket_is_marked_and_says_how_long_and_why(
     context.close()
 
 
+def answer_whole(route: Route) -> None:
+    answer(route, 0, 0, 0)
+
+
+def refuse(route: Route) -> None:
+    route.fulfill(status=503, json={"title": "the database is away"})
+
+
+@pytest.mark.expects("status of 404", "status of 503")
+def test_what_is_awaited_or_refused_is_not_said_to_be_missing(browser: Browser, dashboard_system: WholeSystem) -> None:
+    context = browser.new_context()
+    held: list[Route] = []
+    away: list[bool] = []
+    context.route("**/history?*", answer_whole)
+    page = scripted_page(context, f"{dashboard_system.url}/?machine=odd&last=1h", snapshot(machine("up")))
+    over = plot(page)
+    said = page.locator("[data-chart=cpu] .chart-message")
+    expect(said).to_be_hidden()
+    before = coloured_pixels(page, "cpu", "hatch", 0)
+    context.route("**/history?*", lambda route: refuse(route) if away else held.append(route))
+    page.get_by_role("link", name="6h", exact=True).click()
+    expect(said).to_have_text("Loading…", timeout=PATIENCE_MS)
+    # The hour that is known stays drawn, at the right.
+    assert coloured_pixels(page, "cpu", "series-total", 0.85) > 0
+    # Hatched would be five times as much: these are lines of the grid.
+    assert coloured_pixels(page, "cpu", "hatch", 0) < 2 * before
+    box = over.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 40)
+    moment = page.locator("[data-chart=cpu] .cursor-time")
+    expect(moment).to_have_text(re.compile(r"\d\d:\d\d"))
+    away.append(True)
+    for route in held:
+        refuse(route)
+    expect(said).to_contain_text("History is away", timeout=PATIENCE_MS)
+    assert coloured_pixels(page, "cpu", "hatch", 0) < 2 * before
+    expect(moment).not_to_contain_text("no data")
+    context.close()
+
+
 @pytest.mark.expects("status of 404")
 def test_a_silent_machine_has_a_gap_up_to_now(browser: Browser, dashboard_system: WholeSystem) -> None:
     context = browser.new_context()

@@ -58,6 +58,7 @@ export class AlertPanel {
 
   /** The chart has its place, or what it shows may have holes. */
   load() {
+    this.timeline.interrupt();
     void this.loading.start();
   }
 
@@ -69,7 +70,8 @@ export class AlertPanel {
     const history = await fetchFleetHistory({ metric, machines: [machine], instance, from, to, points }, signal);
     const timeline = new Timeline(this.interval());
     const own = history.series.filter((one) => one.instance === instance);
-    timeline.load([{ ...history, series: own }], this.range.live ? this.rows : []);
+    timeline.load([{ ...history, series: own }], this.range.follows ? this.rows : []);
+    if (this.range.follows) timeline.follow();
     this.chart.lost = history.gaps;
     return timeline;
   }

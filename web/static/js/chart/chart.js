@@ -8,7 +8,7 @@ import { writtenUnit } from "../page/preferences.js";
 import { clock, dateTime } from "../time/moments.js";
 import { columnRoles, columnsOf, isCrowded } from "./drawn.js";
 import { NARROWEST, hatch } from "./gap_layer.js";
-import { holesAt, holesOf, sayHoles, withLost } from "./gaps.js";
+import { asFarAsTold, holesAt, holesOf, sayHoles, withLost } from "./gaps.js";
 import { Gestures } from "./gestures.js";
 import { drawHeat } from "./heat.js";
 import { Legend } from "./legend.js";
@@ -134,7 +134,8 @@ export class Chart {
     this.timeline = timeline;
     const [from, to] = this.span();
     const present = Math.min(to, this.range.now());
-    this.holes = withLost(holesOf(timeline, present, this.since, from), this.lost, from, to);
+    const holes = asFarAsTold(holesOf(timeline, present, this.since, from), timeline.told);
+    this.holes = withLost(holes, this.lost, from, to);
     if (!this.plot) this.rebuild();
     this.plot?.setData(this.data());
     this.updateLegend();

@@ -37,6 +37,20 @@ export function holesOf(timeline, present, since, from) {
 }
 
 /**
+ * What of holes lies in times of which something is known.
+ * @param {Hole[]} holes ascending
+ * @param {Hole[]} told ascending
+ * @returns {Hole[]} ascending
+ */
+export function asFarAsTold(holes, told) {
+  return holes.flatMap((hole) =>
+    told
+      .map(({ from, to }) => ({ from: Math.max(from, hole.from), to: Math.min(to, hole.to) }))
+      .filter(({ from, to }) => from < to),
+  );
+}
+
+/**
  * The holes, and what is known to be lost beside them: within one bucket of a long range it makes no hole.
  * @param {Hole[]} holes ascending
  * @param {HistoryGap[]} lost

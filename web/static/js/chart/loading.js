@@ -6,6 +6,9 @@ import { untilAgain } from "../live/asking.js";
 
 /** @typedef {import("./timeline.js").Timeline} Timeline */
 
+/** An answer that is here within so many milliseconds is not worth a word. */
+export const WORTH_SAYING_MS = 300;
+
 export class Loading {
   /**
    * @param {import("./chart.js").Chart} chart
@@ -18,24 +21,33 @@ export class Loading {
     this.done = done;
     this.asking = new AbortController();
     this.retryTimer = 0;
+    this.sayTimer = 0;
     chart.say("loading", "Loading…");
   }
 
-  /** Ask, instead of what is asked now. */
-  async start() {
+  /** Ask, instead of what is asked now. What is drawn stays until there is an answer. */
+  start() {
     this.stop();
+    this.sayTimer = setTimeout(() => this.chart.say("loading", "Loading…"), WORTH_SAYING_MS);
+    return this.fill();
+  }
+
+  /** Asks again after no answer leave said why there was none. */
+  async fill() {
     this.asking = new AbortController();
     const { signal } = this.asking;
     try {
       const timeline = await this.ask(signal);
+      clearTimeout(this.sayTimer);
       this.done(timeline);
       if (timeline.times.length) this.chart.say("filled", "");
       else this.chart.say("empty", "Nothing was recorded in this time.");
     } catch (error) {
       if (signal.aborted) return;
+      clearTimeout(this.sayTimer);
       if (!(error instanceof HistoryError)) throw error;
       this.chart.say("away", error.passing ? `${error.message} Trying again.` : error.message);
-      if (error.passing) this.retryTimer = setTimeout(() => void this.start(), untilAgain());
+      if (error.passing) this.retryTimer = setTimeout(() => void this.fill(), untilAgain());
       this.done(null);
     }
   }
@@ -43,5 +55,6 @@ export class Loading {
   stop() {
     this.asking.abort();
     clearTimeout(this.retryTimer);
+    clearTimeout(this.sayTimer);
   }
 }

@@ -3,7 +3,7 @@
 
 /**
  * What a timeline needs of an answer of history.
- * @typedef {Pick<import("../live/contract.js").History, "metric" | "step_seconds" | "times" | "to" | "series">} Readings
+ * @typedef {Pick<import("../live/contract.js").History, "metric" | "step_seconds" | "times" | "from" | "to" | "series">} Readings
  */
 /** @typedef {{min: (number | null)[], mean: (number | null)[], max: (number | null)[]}} Column */
 /** @typedef {{time: number, values: [key: string, value: number | null][]}} Row */
@@ -36,6 +36,12 @@ export class Timeline {
     /** When each column last had a value. @type {Map<string, number>} */
     this.lastRead = new Map();
     this.samplesInLast = 0;
+    /**
+     * The times of which all is known, ascending: those that history has answered for, and since when samples come live,
+     * which has no end. Of any other nobody can say that something is missing.
+     * @type {{from: number, to: number}[]}
+     */
+    this.told = [];
     this.gapAfter = interval * GAP_STEPS_NARROW;
   }
 
@@ -68,6 +74,7 @@ export class Timeline {
     this.samplesInLast = Math.max(1, Math.round(step / this.interval / 2));
     const known = this.times.length ? this.newest + (wide ? -step / 2 : step / 2) : -Infinity;
     const asked = Math.max(-Infinity, ...histories.map((one) => one.to));
+    this.told = [{ from: Math.min(...histories.map((one) => one.from)), to: asked }];
     for (const row of live) if (row.time > (wide ? Math.max(known, asked) : known)) this.add(row);
   }
 
@@ -95,11 +102,28 @@ export class Timeline {
   add({ time, values }) {
     const at = this.step ? (Math.floor(time / this.step) + 0.5) * this.step : time;
     if (at < this.newest || (!this.step && at === this.newest)) return;
+    this.tellFrom(time);
     for (const [key] of values) this.ensureColumn(key);
     if (at === this.newest) this.merge(values);
     else this.append(at, values);
     for (const [key, value] of values) if (value !== null) this.lastRead.set(key, at);
     if (this.times.length > MOST_ROWS) this.coarsen();
+  }
+
+  /** From a moment on samples come live, without one being missed. @param {number} time */
+  tellFrom(time) {
+    if (this.told.at(-1)?.to !== Infinity) this.told.push({ from: time, to: Infinity });
+  }
+
+  /** History was asked for up to the present: what comes live follows on it. */
+  follow() {
+    this.told = this.told.slice(0, 1).map(({ from }) => ({ from, to: Infinity }));
+  }
+
+  /** What came live may have missed something from here on. */
+  interrupt() {
+    const last = this.told.at(-1);
+    if (last) last.to = Math.min(last.to, Math.max(last.from, this.newest));
   }
 
   /** Join rows two by two and more, so that half of them are left: of each the least, the mean and the greatest. */
@@ -193,6 +217,8 @@ export class Timeline {
     if (kept < 50 || kept < this.times.length / 8) return;
     // One row before the range stays, so that a line enters the chart from its edge.
     this.times.splice(0, kept - 1);
+    this.told = this.told.filter((one) => one.to > this.times[0]);
+    if (this.told.length) this.told[0].from = Math.max(this.told[0].from, this.times[0]);
     for (const column of this.columns.values()) {
       column.min.splice(0, kept - 1);
       column.mean.splice(0, kept - 1);

@@ -158,7 +158,7 @@ export class ComparePage extends Page {
     const chart = this.drawing.chart;
     const nothing = this.drawing.known === 0;
     if (state === "away" || state === "refused") chart?.say("away", message);
-    else if (!this.store.complete || ((state === "waiting" || state === "loading") && nothing)) chart?.say("loading", "Loading…");
+    else if (!this.store.complete || ((state === "waiting" || state === "loading") && (nothing || this.comparison.slow))) chart?.say("loading", "Loading…");
     else if (nothing) chart?.say("empty", this.whyEmpty());
     else chart?.say("filled", "");
   }

@@ -92,7 +92,7 @@ export class CompareChart extends Chart {
    */
   drawRows(plot) {
     const rows = this.series.map((one) => this.timeline?.columns.get(one.key)?.max);
-    drawHeatRows(plot, rows, this.top(), this.timeline?.step ?? 1);
+    drawHeatRows(plot, rows, this.top(), this.timeline?.step ?? 1, this.timeline?.told ?? []);
     if (this.out !== null) outline(plot, this.out, rows.length);
   }
 

@@ -6,6 +6,7 @@
 
 import { UnknownMetric, fetchFleetHistory } from "../chart/fleet_history.js";
 import { HistoryError } from "../chart/history.js";
+import { WORTH_SAYING_MS } from "../chart/loading.js";
 import { untilAgain } from "../live/asking.js";
 import { seriesCount } from "./chosen.js";
 import { batches, sharedPoints } from "./questions.js";
@@ -67,6 +68,9 @@ export class Comparison {
     this.progress = { state: "waiting", message: "", asked: 0, questions: 0 };
     this.loading = new AbortController();
     this.retryTimer = 0;
+    /** Whether an answer has been awaited for long enough to say so. */
+    this.slow = false;
+    this.slowTimer = 0;
   }
 
   /**
@@ -111,6 +115,8 @@ export class Comparison {
     const { signal } = this.loading;
     this.ready.clear();
     this.kept = [];
+    this.timeline.interrupt();
+    this.await();
     if (this.fresh) this.timeline = this.emptyTimeline();
     this.fresh = false;
     if (!this.machines.length) return this.tell("filled", "", 0, 0);
@@ -121,6 +127,16 @@ export class Comparison {
       if (!(error instanceof HistoryError)) throw error;
       this.failed(error);
     }
+  }
+
+  /** Say that it takes long, if it does. */
+  await() {
+    this.slow = false;
+    clearTimeout(this.slowTimer);
+    this.slowTimer = setTimeout(() => {
+      this.slow = true;
+      this.changed();
+    }, WORTH_SAYING_MS);
   }
 
   emptyTimeline() {
@@ -144,6 +160,7 @@ export class Comparison {
       const { metric, instance } = this;
       const history = await fetchFleetHistory({ metric, machines, instance, from, to, points }, signal);
       timeline.take(history);
+      if (this.range.follows) timeline.follow();
       this.timeline = timeline;
       this.unit ||= history.unit;
       this.otherUnits.push(...(history.left_out ?? []));
@@ -203,6 +220,7 @@ export class Comparison {
    */
   tell(state, message, asked, questions) {
     this.progress = { state, message, asked, questions };
+    if (state !== "loading") clearTimeout(this.slowTimer);
     this.changed();
   }
 
@@ -241,5 +259,6 @@ export class Comparison {
   destroy() {
     this.loading.abort();
     clearTimeout(this.retryTimer);
+    clearTimeout(this.slowTimer);
   }
 }

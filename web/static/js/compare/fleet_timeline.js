@@ -70,6 +70,7 @@ export class FleetTimeline extends Timeline {
   /** @param {FleetHistory} history whose buckets are everyone's */
   lay(history) {
     this.use(history.step_seconds);
+    this.told = [{ from: history.from, to: history.to }];
     this.times = history.times.map((time) => time + this.step / 2);
   }
 
@@ -81,6 +82,7 @@ export class FleetTimeline extends Timeline {
    */
   addSample(key, time, value) {
     const at = (Math.floor(time / this.step) + 0.5) * this.step;
+    this.tellFrom(time);
     if (at > this.newest) this.growTo(at);
     this.ensureColumn(key);
     const row = this.rowOf(at);

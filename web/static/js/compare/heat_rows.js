@@ -1,5 +1,5 @@
 // @ts-check
-/** Draws a heat map of hundreds of rows: one pixel for each reading, stretched to its place. What was not read is hatched. */
+/** Draws a heat map of hundreds of rows: one pixel for each reading, stretched to its place. What was not read is hatched, where that is known. */
 
 import { palette } from "../page/palette.js";
 
@@ -16,8 +16,9 @@ const HATCH_PX = 6;
  * @param {(Values | undefined)[]} rows from the top, each as long as the times; undefined has no reading at all
  * @param {number} top the value of the fullest colour
  * @param {number} step seconds that a reading stands for
+ * @param {{from: number, to: number}[]} told the times of which all is known
  */
-export function drawHeatRows(plot, rows, top, step) {
+export function drawHeatRows(plot, rows, top, step, told) {
   const { ctx, bbox } = plot;
   const times = plot.data[0];
   if (!times.length || !rows.length) return;
@@ -25,7 +26,7 @@ export function drawHeatRows(plot, rows, top, step) {
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
-  hatch(ctx, bbox);
+  for (const { from, to } of told) hatch(ctx, bbox, plot.valToPos(from, "x", true), plot.valToPos(to, "x", true));
   const left = plot.valToPos(times[0] - step / 2, "x", true);
   const right = plot.valToPos(times[times.length - 1] + step / 2, "x", true);
   ctx.imageSmoothingEnabled = false;
@@ -78,8 +79,16 @@ const parts = (colour) => (colour.match(/[\d.]+/g) ?? ["0", "0", "0"]).slice(0, 
 /**
  * @param {CanvasRenderingContext2D} ctx
  * @param {import("uplot").BBox} bbox
+ * @param {number} from in pixels of the canvas
+ * @param {number} to in pixels of the canvas, or Infinity
  */
-function hatch(ctx, { left, top, width, height }) {
+function hatch(ctx, { left, top, width, height }, from, to) {
+  const [first, last] = [Math.max(left, from), Math.min(left + width, to)];
+  if (first >= last) return;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(first, top, last - first, height);
+  ctx.clip();
   const apart = HATCH_PX * devicePixelRatio;
   ctx.strokeStyle = palette().hatch;
   ctx.lineWidth = devicePixelRatio;
@@ -89,6 +98,7 @@ function hatch(ctx, { left, top, width, height }) {
     ctx.lineTo(x + height, top);
   }
   ctx.stroke();
+  ctx.restore();
 }
 
 /**

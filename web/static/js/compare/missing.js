@@ -1,6 +1,8 @@
 // @ts-check
 /** When nothing at all was read of what is compared, between the first and the last reading. Pure. */
 
+import { asFarAsTold } from "../chart/gaps.js";
+
 /** @typedef {import("../chart/timeline.js").Timeline} Timeline */
 /** The `longest` of `count` gaps, in seconds since 1970. @typedef {{longest: [from: number, to: number], count: number}} Missing */
 
@@ -16,11 +18,11 @@ const FEWEST_BUCKETS = 3;
 export function missingIn(timeline, from, to) {
   const half = timeline.step / 2;
   const filled = timeline.filledTimes().filter((time) => time + half > from && time - half < to);
+  const holes = filled.slice(1).map((time, at) => ({ from: filled[at] + half, to: time - half }));
   /** @type {[from: number, to: number][]} */
-  const gaps = [];
-  filled.forEach((time, at) => {
-    if (at > 0 && time - filled[at - 1] > FEWEST_BUCKETS * timeline.step) gaps.push([filled[at - 1] + half, time - half]);
-  });
+  const gaps = asFarAsTold(holes, timeline.told)
+    .filter((one) => one.to - one.from > (FEWEST_BUCKETS - 1) * timeline.step)
+    .map((one) => [one.from, one.to]);
   if (!gaps.length) return null;
   const longest = gaps.reduce((most, one) => (one[1] - one[0] > most[1] - most[0] ? one : most));
   return { longest, count: gaps.length };

@@ -79,6 +79,7 @@ export class Panel {
   /** What is shown may have holes, or another range is wanted: ask history again. */
   reload() {
     this.loading.stop();
+    this.timeline.interrupt();
     this.asked = false;
     if (this.visible) this.load();
   }
@@ -102,7 +103,8 @@ export class Panel {
     const ask = (metric) => fetchHistory(this.machine, metric, from, to, signal, points);
     const histories = await Promise.all(this.spec.metrics.map(([metric]) => ask(metric)));
     const timeline = new Timeline(this.interval());
-    timeline.load(histories, this.range.live ? this.rows() : []);
+    timeline.load(histories, this.range.follows ? this.rows() : []);
+    if (this.range.follows) timeline.follow();
     this.chart.lost = histories[0].gaps;
     const machine = this.store.machines.get(this.machine);
     // The hub's clock says when it was first heard of, and charts follow the machine's own.
