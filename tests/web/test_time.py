@@ -91,6 +91,27 @@ def test_dragging_along_moves_the_time(open_page: Open, way: str) -> None:
     assert end - start == 3600
 
 
+@pytest.mark.parametrize("way", ["shift", "axis", "key"])
+def test_what_is_live_stays_live_where_there_is_no_way_on(open_page: Open, way: str) -> None:
+    page = open_page(MACHINE_PAGE)
+    over = plot(page)
+    before = page.url
+    newest = page.locator("[data-chart=cpu]").get_attribute("data-newest")
+    if way == "key":
+        page.locator("[data-chart=cpu] .plot").focus()
+        page.keyboard.press("PageDown")
+    elif way == "shift":
+        drag(page, over, 0.75, 0.25, keys="Shift")
+    else:
+        drag(page, page.locator("[data-chart=cpu] .u-axis").first, 0.75, 0.25)
+    page.wait_for_function("then => document.querySelector('[data-chart=cpu]').dataset.newest > then", arg=newest)
+    assert page.url == before
+    # Back in time it still leads, from any of them.
+    drag(page, over, 0.25, 0.75, keys="Shift")
+    start, end = span(page)
+    assert end - start == 300
+
+
 def test_a_double_click_shows_twice_as_much(open_page: Open) -> None:
     page = open_page(FIXED)
     plot(page).dblclick()

@@ -90,6 +90,21 @@ def test_a_finger_that_moves_sideways_moves_the_time_along(hand: Hand) -> None:
     assert end - start == 3600
 
 
+def test_a_finger_that_moves_on_from_the_present_leaves_it_live(hand: Hand, dashboard_system: WholeSystem) -> None:
+    hand.page.goto(dashboard_system.url + LIVE)
+    seen(hand.page)
+    before = hand.page.url
+    hand.put((0.8, 0.5))
+    for x in (0.7, 0.6, 0.5, 0.4, 0.3):
+        hand.move((x, 0.5))
+    hand.page.wait_for_timeout(1100)
+    hand.move((0.2, 0.5))
+    hand.lift()
+    newest = hand.page.locator("[data-chart=cpu]").get_attribute("data-newest")
+    hand.page.wait_for_function("then => document.querySelector('[data-chart=cpu]').dataset.newest > then", arg=newest)
+    assert hand.page.url == before
+
+
 def test_two_fingers_that_part_show_less_and_what_lies_under_them_stays_there(hand: Hand) -> None:
     hand.put((0.4, 0.5), (0.6, 0.5))
     for apart in (0.2, 0.3, 0.4):

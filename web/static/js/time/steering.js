@@ -6,6 +6,9 @@ import { drawnSpan, panned, zoomed } from "./time_choice.js";
 
 /** @typedef {import("./time_choice.js").Span} Span */
 
+/** Lengths that differ by less are the same: they are differences of large numbers. */
+const SAME_SECONDS = 0.001;
+
 export class Steering {
   /**
    * @param {import("./range.js").Range} range
@@ -61,12 +64,14 @@ export class Steering {
   }
 
   /**
-   * What is live stays so where there is no way on.
+   * What is live stays so where it was not moved back: it ended at the present, which has moved on meanwhile.
    * @param {Span} before
    * @param {Span} span
    */
   moved(before, span) {
-    if (span[0] === before[0] && span[1] === before[1]) this.redraw();
+    const asLong = Math.abs(span[1] - span[0] - (before[1] - before[0])) < SAME_SECONDS;
+    const still = this.range.follows ? span[1] >= before[1] : span[1] === before[1];
+    if (asLong && still) this.redraw();
     else this.choose(...span);
   }
 
