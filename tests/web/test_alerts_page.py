@@ -103,6 +103,24 @@ def test_its_value_and_how_long_it_has_fired_follow_live(open_page: Open, fleet:
     expect(held).not_to_have_text(before, timeout=70_000)
 
 
+def test_what_comes_while_someone_drags_is_not_lost(open_page: Open) -> None:
+    page = open_page(PAGE)
+    chart = page.locator("[data-chart=alert]").first
+    over = chart.locator(".u-over")
+    expect(over).to_be_visible()
+    over.scroll_into_view_if_needed()
+    box = over.bounding_box()
+    assert box is not None
+    page.keyboard.down("Shift")
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2 + 20, box["y"] + 20, steps=3)
+    newest = chart.get_attribute("data-newest")
+    page.wait_for_function("then => document.querySelector('[data-chart=alert]').dataset.newest > then", arg=newest)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+
+
 def test_a_chart_is_shown_and_hidden_by_its_button(open_page: Open) -> None:
     page = open_page(PAGE)
     button = card(page, "db1").get_by_role("button", name="Chart")

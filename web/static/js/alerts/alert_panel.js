@@ -91,7 +91,8 @@ export class AlertPanel {
     const row = { time: frame.time, values: /** @type {Row["values"]} */ ([[this.key, frame.values[position]]]) };
     this.rows.push(row);
     if (this.rows.length > MOST_ROWS) this.rows.splice(0, MOST_ROWS / 4);
-    if (!this.range.live) return;
+    // Also while someone drags: it may be live again when nobody does.
+    if (!this.range.follows) return;
     this.timeline.add(row);
     this.timeline.trim(this.range.span()[0]);
     this.dirty = true;
