@@ -65,6 +65,29 @@ def test_a_drag_shows_that_part_of_the_time_on_all_charts_and_back_returns(open_
     assert span(page) == (0, 3600)
 
 
+@pytest.mark.parametrize("way", ["up", "down", "next chart", "beyond the left"])
+def test_a_drag_goes_on_outside_of_the_plot(open_page: Open, way: str) -> None:
+    page = open_page(FIXED)
+    over = plot(page)
+    over.scroll_into_view_if_needed()
+    box, other = over.bounding_box(), plot(page, "memory").bounding_box()
+    assert box is not None and other is not None
+    middle, quarter = box["y"] + box["height"] / 2, box["x"] + box["width"] / 4
+    x, y = {
+        "up": (quarter, box["y"] - 30),
+        "down": (quarter, box["y"] + box["height"] + 40),
+        "next chart": (other["x"] + other["width"] / 4, other["y"] + 20),
+        "beyond the left": (2, middle),
+    }[way]
+    page.mouse.move(box["x"] + box["width"] * 3 / 4, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, middle, steps=3)
+    page.mouse.move(x, y, steps=5)
+    page.mouse.up()
+    end = 3600 * max(0, min(1, (x - box["x"]) / box["width"]))
+    assert list(span(page)) == pytest.approx(sorted((2700, end)), abs=15)
+
+
 def test_a_drag_of_what_is_live_stops_there_and_live_leads_back(open_page: Open) -> None:
     page = open_page(MACHINE_PAGE)
     drag(page, plot(page), 0.5, 0.9)

@@ -20,6 +20,8 @@ export class Gestures {
   constructor(steering, onPoint) {
     this.steering = steering;
     this.onPoint = onPoint;
+    /** Whether a part of the time is being chosen. */
+    this.choosing = false;
     this.touch = new Touch(steering, onPoint);
   }
 
@@ -31,9 +33,23 @@ export class Gestures {
     this.touch.attach(plot);
     plot.over.addEventListener("mousedown", (down) => down.shiftKey && stopped(down), { capture: true });
     plot.over.addEventListener("pointerdown", (down) => down.shiftKey && down.pointerType !== "touch" && this.pan(plot, down));
+    plot.over.addEventListener("pointerdown", (down) => down.pointerType !== "touch" && !down.shiftKey && this.hold(plot, down));
+    plot.over.addEventListener("lostpointercapture", () => (this.choosing = false));
+    plot.cursor.move = (_, left, top) => (this.choosing ? within(plot.over, left, top) : [left, top]);
     plot.over.addEventListener("dblclick", (click) => this.steering.zoom(WIDER, plot.posToVal(click.offsetX, "x")));
     const axis = plot.root.querySelector(".u-axis");
     axis?.addEventListener("pointerdown", (down) => this.pan(plot, /** @type {PointerEvent} */ (down)));
+  }
+
+  /**
+   * What is dragged goes on wherever the pointer goes: uPlot would take leaving the plot for a drag to its edge.
+   * @param {Plot} plot
+   * @param {PointerEvent} down
+   */
+  hold(plot, down) {
+    if (down.button !== 0 || !down.isPrimary) return;
+    this.choosing = true;
+    plot.over.setPointerCapture(down.pointerId);
   }
 
   /**
@@ -117,6 +133,17 @@ export class Gestures {
     plot.setCursor({ left, top: top ?? 0 }, true);
     this.onPoint();
   }
+}
+
+/**
+ * The nearest place within a plot, in pixels.
+ * @param {HTMLElement} over
+ * @param {number} left
+ * @param {number} top
+ * @returns {[left: number, top: number]}
+ */
+function within({ clientWidth, clientHeight }, left, top) {
+  return [Math.max(0, Math.min(clientWidth, left)), Math.max(0, Math.min(clientHeight, top))];
 }
 
 /** @param {Event} event that uPlot is not to see */
