@@ -78,8 +78,8 @@ function heedPage() {
 function makePage(arrived) {
   const view = here();
   page?.destroy();
-  for (const section of document.querySelectorAll("main > section[data-page]")) {
-    if (section instanceof HTMLElement) show(section, section.dataset.page === view.page);
+  for (const part of document.querySelectorAll("main > [data-page]")) {
+    if (part instanceof HTMLElement) show(part, part.dataset.page === view.page);
   }
   show(byId("events"), view.page === "fleet" || view.page === "machine");
   show(timeBar.element, !TIMELESS.includes(view.page));
