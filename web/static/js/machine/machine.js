@@ -2,7 +2,7 @@
 /** The page of one machine: its facts, its figures, and its charts, family by family. */
 
 import { familiesOf, pointlessCharts } from "./charts.js";
-import { byId, element, setText, show } from "../page/dom.js";
+import { byId, element, setAttribute, setText, show } from "../page/dom.js";
 import { drawFacts } from "./facts.js";
 import { clockText, eventsWithin, presentOf } from "../live/machine_clock.js";
 import { Panel } from "./panel.js";
@@ -13,7 +13,7 @@ import { Page } from "../page/page.js";
 import { place } from "../page/place.js";
 import { onUnitsChange } from "../page/preferences.js";
 import { isInUtc } from "../time/moments.js";
-import { StateBadge } from "../page/state_badge.js";
+import { StateBadge, lastWordsText } from "../page/state_badge.js";
 import { Summary } from "./summary.js";
 import { Tags } from "../page/tags.js";
 
@@ -119,7 +119,7 @@ export class MachinePage extends Page {
     show(byId("machine-unknown"), this.store.complete && !machine);
     show(byId("machine-body"), Boolean(machine));
     if (!machine) return;
-    this.badge.update(machine, this.store.now());
+    this.drawState(machine);
     this.tags.update(machine.tags);
     setText(byId("machine-clock"), clockText(machine));
     show(byId("machine-clock"), clockText(machine) !== "");
@@ -132,6 +132,16 @@ export class MachinePage extends Page {
     if (machine.layout && this.store.metrics === null) this.arrange(machine.layout, pointlessCharts(machine));
     show(byId("machine-waiting"), !machine.layout);
     this.drawCharts(false);
+  }
+
+  /** Whether its figures are of now, and if not, how old they are. @param {import("../live/machine_state.js").Machine} machine */
+  drawState(machine) {
+    const now = this.store.now();
+    this.badge.update(machine, now);
+    setAttribute(byId("machine-figures"), "data-state", machine.state);
+    const old = lastWordsText(machine, now);
+    setText(byId("machine-last-words"), old);
+    show(byId("machine-last-words"), old !== "");
   }
 
   /**
@@ -207,7 +217,7 @@ export class MachinePage extends Page {
   tick() {
     const machine = this.store.machines.get(this.name);
     if (!machine) return;
-    this.badge.update(machine, this.store.now());
+    this.drawState(machine);
     if (machine.state !== "up" || this.store.stale) this.drawCharts(true);
   }
 

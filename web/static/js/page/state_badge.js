@@ -14,9 +14,29 @@ import { duration } from "./units.js";
 export function stateText(machine, now) {
   if (machine.state === "up") return "up";
   if (machine.state === "waiting") return "waiting";
-  // By the hub's clock if it said so: the machine's own can be wrong.
+  const since = silentFor(machine, now);
+  return since === null ? "silent" : `silent ${duration(since)}`;
+}
+
+/**
+ * "last words of 8 min ago": how old the numbers of a silent machine are; "" for any other.
+ * @param {Machine} machine
+ * @param {number} now seconds since 1970
+ */
+export function lastWordsText(machine, now) {
+  if (machine.state !== "silent") return "";
+  const since = silentFor(machine, now);
+  return since === null ? "last words" : `last words of ${duration(since)} ago`;
+}
+
+/**
+ * Seconds since its last sample, by the hub's clock if it said so: the machine's own can be wrong.
+ * @param {Machine} machine
+ * @param {number} now seconds since 1970
+ */
+function silentFor(machine, now) {
   const heard = machine.received ?? machine.time;
-  return heard === null ? "silent" : `silent ${duration(now - heard)}`;
+  return heard === null ? null : now - heard;
 }
 
 export class StateBadge {
