@@ -2,8 +2,9 @@
 /** What a row in view shows beside its name. There are only as many of these as rows in view: one after the other borrows them. */
 
 import { cores, fullest, single, traffic } from "../live/figures.js";
+import { clockText } from "../live/machine_clock.js";
 import { TRACE_SAMPLES } from "../live/ring.js";
-import { element, setAttribute, setText } from "../page/dom.js";
+import { element, setAttribute, setText, show } from "../page/dom.js";
 import { Meter } from "../page/meter.js";
 import { writtenUnit } from "../page/preferences.js";
 import { Sparkline } from "../page/sparkline.js";
@@ -24,6 +25,9 @@ export class FleetCells {
     this.thresholds = thresholds;
     this.tags = new Tags(element("ul", { class: "tags", "aria-label": "Tags", hidden: "" }), MOST_TAGS);
     this.badge = new StateBadge();
+    this.clock = element("span", { class: "clock-mark", role: "img", hidden: "" });
+    // It lies above the row's link.
+    this.clock.addEventListener("click", () => this.clock.closest(".fleet-row")?.querySelector("a")?.click());
     this.alerts = element("span", { class: "alert-mark" });
     this.cpu = new Measure("cpu");
     this.memory = new Measure("memory");
@@ -36,7 +40,7 @@ export class FleetCells {
     this.traffic = new Sparkline();
     this.uptime = element("b", {});
     this.elements = [
-      cell("state", this.badge.element),
+      cell("state", this.badge.element, this.clock),
       cell("alert", this.alerts),
       this.cpu.element,
       this.memory.element,
@@ -54,6 +58,7 @@ export class FleetCells {
    */
   write(machine, now, alerts) {
     this.badge.update(machine, now);
+    this.writeClock(machine);
     this.tags.update(machine.tags);
     setAttribute(this.alerts, "data-severity", alerts?.worst ?? "");
     setText(this.alerts, alerts ? `${alerts.count} ${alerts.worst}` : "");
@@ -69,6 +74,14 @@ export class FleetCells {
     setText(this.received, rate(machine, "network.received"));
     setText(this.sent, rate(machine, "network.sent"));
     setText(this.uptime, duration(single(machine, "system.uptime")));
+  }
+
+  /** A mark if its clock is off. @param {Machine} machine */
+  writeClock(machine) {
+    const off = clockText(machine);
+    setAttribute(this.clock, "title", off);
+    setAttribute(this.clock, "aria-label", off);
+    show(this.clock, off !== "");
   }
 
   /** Relative to its processors, if they are known. @param {Machine} machine */
