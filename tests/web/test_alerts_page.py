@@ -260,6 +260,25 @@ def test_past_alerts_of_any_time_come_page_by_page_each_once(open_page: Open, ma
     expect(items).to_have_count(1)
 
 
+def answer_with_one_that_is_nearly_too_old(route: Route) -> None:
+    fields = {"severity": "warning", "rule": "old", "metric": "cpu.percent", "instance": "", "since": 1718863200.0}
+    about = {"kind": "alert.firing", "severity": "warning", "machine": "old1", "message": "old1: too much"}
+    route.fulfill(json={"events": [{"id": 1, "time": time.time() - 294, "fields": fields, **about}]})
+
+
+def test_past_alerts_leave_when_the_time_that_is_shown_has_moved_on(
+    browser: Browser, dashboard_system: WholeSystem
+) -> None:
+    page = browser.new_context().new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.route("**/api/events?*", answer_with_one_that_is_nearly_too_old)
+    page.goto(dashboard_system.url + PAGE)
+    item = page.locator("#alerts-past li", has_text="old1: too much")
+    expect(item).to_be_visible(timeout=PATIENCE_MS)
+    expect(item).to_be_hidden(timeout=PATIENCE_MS)
+    page.context.close()
+
+
 def away(route: Route) -> None:
     route.fulfill(status=503, json={"title": "away", "detail": "sysmon-alertd did not answer within 2 s"})
 

@@ -197,6 +197,8 @@ export class AlertsPage extends Page {
   tick() {
     this.firing.tick(this.rules.known);
     this.pending.tick(this.rules.known);
+    // What the time that is shown has left behind leaves the list.
+    if (this.range.live) this.drawPast();
   }
 
   /** @override */
