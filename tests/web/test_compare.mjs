@@ -146,7 +146,7 @@ test("a long name keeps its beginning, as much as there is room for", () => {
 });
 
 test("what is not drawn is said, with why", () => {
-  const plain = { shape: "lines", missing: null, series: 3, drawn: 3, leftOut: 0, without: [], strangers: [], otherUnits: [], asked: 1, questions: 1 };
+  const plain = { shape: "lines", missing: null, series: 3, drawn: 3, leftOut: 0, without: [], clocks: [], strangers: [], otherUnits: [], asked: 1, questions: 1 };
   assert.deepEqual(sentences(plain), []);
   assert.deepEqual(sentences({ ...plain, series: 12, drawn: 10 }), [
     "2 more not drawn: these are the 10 lines with the greatest mean in the time shown.",
@@ -182,7 +182,7 @@ test("metrics are found by every word of a search, in name, unit or help, by fam
 
 test("it is said how a spike can be seen, and what is missing from all", () => {
   const few = {
-    shape: "heat", step: 7200, crest: false, missing: null, eventsCut: false, series: 2, drawn: 2, leftOut: 0, without: [], strangers: [],
+    shape: "heat", step: 7200, crest: false, missing: null, eventsCut: false, series: 2, drawn: 2, leftOut: 0, without: [], clocks: [], strangers: [],
     otherUnits: [], asked: 1, questions: 1,
   };
   assert.deepEqual(sentences(few), ["Each cell has the colour of the greatest reading of its 2 h."]);
@@ -200,4 +200,13 @@ test("a gap is one in which no machine was read, longer than chance", () => {
   timeline.take(answer(10, times, [["a", times.map((_, at) => value(at))], ["b", times.map((_, at) => (at === 15 ? 1 : null))]]));
   assert.deepEqual(missingIn(timeline, 0, 300), { longest: [30, 90], count: 2 });
   assert.equal(missingIn(timeline, 100, 190), null);
+});
+
+test("machines whose clock is off are named, with how far", () => {
+  const clock = (name, ahead) => ({ name, time: 1_700_000_000 + ahead, received: 1_700_000_000 });
+  const plain = { shape: "lines", missing: null, series: 3, drawn: 3, leftOut: 0, without: [], strangers: [], otherUnits: [], asked: 1, questions: 1 };
+  const said = (...clocks) => sentences({ ...plain, clocks })[0];
+  const why = "Their readings are drawn at the times that their own clocks say.";
+  assert.equal(said(clock("slow", -7200), clock("fast", 600)), `slow: its clock is 2 h behind; fast: its clock is 10 min ahead. ${why}`);
+  assert.match(said(...Array.from({ length: 7 }, () => clock("slow", -7200))), /2 h behind; 2 other clocks are off as well\. /);
 });

@@ -29,13 +29,15 @@ def machine(number: int, silent_seconds: float = 0) -> Machine:
 
 
 def answer(route: Route) -> None:
-    """/api/history: each machine always read a tenth of its number, host-0007 nothing in the second half."""
+    """/api/history: each machine read a tenth of its number, host-0007 no second half, host-2000 nothing."""
     query = {name: values[0] for name, values in parse_qs(urlsplit(route.request.url).query).items()}
     start, end, points = float(query["from"]), float(query["to"]), int(query["points"])
     step = max(10, math.ceil((end - start) / points))
     times = [start // step * step + at * step for at in range(math.ceil((end - start) / step) + 1)]
     series = []
     for name in query["machines"].split(","):
+        if name == "host-2000":
+            continue
         values: list[float | None] = [int(name[5:]) / 10] * len(times)
         if name == "host-0007":
             values[len(times) // 2 :] = [None] * (len(times) - len(times) // 2)
@@ -116,6 +118,22 @@ def test_a_heat_map_that_waits_for_history_does_not_hatch_what_may_come(
     expect(said).to_have_text("Loading…", timeout=PATIENCE_MS)
     # It has kept what is known, a sixth of the time: half of a row in that is hatched as before, though narrower.
     assert 0 < coloured_pixels(page, "compare", "hatch", 0) < before
+    page.context.close()
+
+
+def test_a_clock_that_is_off_is_said_and_not_taken_for_a_metric_that_is_missing(
+    browser: Browser, dashboard_system: WholeSystem
+) -> None:
+    behind = machine(2000) | {"time": time.time() - 7230}
+    ahead = machine(900) | {"time": time.time() + 630}
+    address = f"{dashboard_system.url}/?view=compare&last=1h"
+    page, _ = open_scripted(browser, address, [machine(7), ahead, behind])
+    notes = page.locator("#compare-notes")
+    expect(notes).to_contain_text(
+        "host-0900: its clock is 10 min ahead; host-2000: its clock is 2 h behind.", timeout=PATIENCE_MS
+    )
+    expect(page.locator("#compare-list tr")).to_have_count(2)
+    expect(notes).not_to_contain_text("no such metric")
     page.context.close()
 
 

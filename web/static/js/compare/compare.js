@@ -4,6 +4,7 @@
 import { byId, element, setText, show } from "../page/dom.js";
 import { Page } from "../page/page.js";
 import { Range, sameTime } from "../time/range.js";
+import { clockOff } from "../live/machine_clock.js";
 import { catalogue, isMetricName, refreshCatalogue } from "../live/catalogue.js";
 import { isCrowded } from "../chart/drawn.js";
 import { chosenMachines, instancesOf, strangers } from "./chosen.js";
@@ -176,6 +177,8 @@ export class ComparePage extends Page {
     const { asked, questions, state } = comparison.progress;
     const present = new Set([...comparison.timeline.columns.keys()].map((key) => key.split(" ", 1)[0]));
     const done = state === "filled";
+    const clocks = comparison.machines.filter((one) => clockOff(one) !== 0);
+    const without = comparison.machines.filter((one) => !present.has(one.name) && !clocks.includes(one));
     const said = sentences({
       shape: this.choice.shape,
       step: comparison.timeline.step,
@@ -185,7 +188,8 @@ export class ComparePage extends Page {
       series: drawing.known,
       drawn: Math.min(drawing.known, drawing.keys.length),
       leftOut: comparison.leftOut,
-      without: done && drawing.known ? comparison.machines.map((one) => one.name).filter((name) => !present.has(name)) : [],
+      without: done && drawing.known ? without.map((one) => one.name) : [],
+      clocks,
       strangers: this.store.complete ? strangers(this.store.machines, this.choice) : [],
       otherUnits: comparison.otherUnits,
       asked: state === "loading" ? asked : questions,
