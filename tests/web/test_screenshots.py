@@ -26,7 +26,7 @@ PAGES = {
     "machine": ("/?machine=dione&last=1h", "[data-chart=cpu] canvas"),
     "compare": ("/?view=compare&metric=cpu.percent&last=1h", "#compare canvas"),
     "heat": ("/?view=compare&metric=memory.percent&as=heat&last=1h", "#compare canvas"),
-    "alerts": ("/?view=alerts&last=1h", "#alerts h1"),
+    "alerts": ("/?view=alerts&last=1h", "#alerts-title"),
 }
 SIZES = {"": DESKTOP, "-phone": PHONE}
 SCHEMES: tuple[Scheme, Scheme] = ("light", "dark")
