@@ -20,12 +20,12 @@ import psutil
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 DAEMONS = ("aggregatord", "gatewayd", "alertd", "collectord")
 
 
 def eventually(what: str, ask: Callable[[], T | None]) -> T:
-    """The first answer that is not None or False; fails, naming `what`, if there is none for a minute."""
+    """The first answer that is not None or False; fails, naming `what`, if there is none for two minutes."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         answer = ask()
