@@ -1,6 +1,6 @@
 # `make run`    shows this machine in a browser: sets up what is missing, then `sysmonctl up` (more for it in ARGS).
 # `make test`   answers "is it good?": sets up, then runs everything that can run here, JOBS=3 files of tests at a time, and
-#               says what it skipped and why.
+#               says what it skipped and why. A test that hangs for ten minutes is ended, named and shown, and the others go on.
 # `make test-faults` kills, freezes, parts and damages for SECONDS in each scenario, as SEED says; -k NAME in ARGS picks some.
 # `make test-machines` boots a hub and two machines, with systemd and all, and tests the services on them; as root.
 # `make bench`  prints what things cost on this machine.
@@ -15,7 +15,7 @@ run:
 
 test:
 	@.ci/setup test
-	@.venv/bin/pytest -ra -n $(or $(JOBS),3) --dist loadfile $(ARGS)
+	@.venv/bin/pytest -ra -n $(or $(JOBS),3) --dist loadfile -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true $(ARGS)
 
 test-faults:
 	@.ci/setup test

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,10 @@ REQUIRE_ALL = os.environ.get("SYSMON_TEST_REQUIRE_ALL") == "1"
 # Read when gRPC begins. Its fork handlers would start threads in what the tests fork to run servers, which then falls
 # over the descriptors that are closed before exec.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
+# What a shell starts in the background is deaf to Ctrl-C, with all that it starts: some tests would wait in vain.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -24,6 +24,27 @@ def test_no_file_is_shared_by_processes() -> None:
     assert set.union(*workers.values()) == {"gw0", "gw1"}
 
 
+def test_what_a_process_dies_of_fails_once_and_the_rest_of_its_file_is_run(tmp_path: Path) -> None:
+    file = tmp_path / "test_deadly.py"
+    file.write_text(
+        "import os\ndef test_a(): pass\ndef test_b(): os._exit(3)\ndef test_c(): pass\ndef test_d(): os._exit(3)\n"
+    )
+    arguments = [
+        "-n2",
+        "--dist=loadfile",
+        "-p",
+        "tests.conftest",
+        "-p",
+        "no:cacheprovider",
+        f"--rootdir={tmp_path}",
+        str(file),
+    ]
+    command = [sys.executable, "-m", "pytest", *arguments]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300).stdout
+    assert "2 failed, 2 passed" in told, told
+    assert sorted(re.findall(r"crashed while running '.*::(\w+)'", told)) == ["test_b", "test_d"]
+
+
 def test_the_machines_are_booted_once() -> None:
     from tests.sharing import FilesAndMachines
 
