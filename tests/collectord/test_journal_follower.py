@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sysmonstm.collectord.journal.follower import COMMAND, JournalFollower
+from sysmonstm.collectord.journal.follower import COMMAND, JournalFollower, _end
 from sysmonstm.collectord.journal.pace import BURST, LINES_A_SECOND
 from sysmonstm.service import Service
 from tests import real_journald
@@ -45,7 +46,10 @@ async def following(follower: JournalFollower) -> AsyncIterator[JournalFollower]
 
 
 def children() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children(recursive=True) if "journalctl" in one.name()]
+    """The followers' own: the machines that other tests have booted run some too."""
+    begun = [one for one in psutil.Process().children() if one.name() != "systemd-nspawn"]
+    every = [one for first in begun for one in (first, *first.children(recursive=True))]
+    return [one for one in every if "journalctl" in one.name()]
 
 
 def pipes() -> int:
@@ -110,6 +114,16 @@ async def test_nothing_is_left_running(journald: Journald) -> None:
         await _started(journald, follower)
         assert len(children()) == 1
     assert children() == []
+
+
+async def test_the_end_is_waited_for_though_the_loop_is_about_to_close() -> None:
+    process = await asyncio.create_subprocess_exec("sleep", "60", stdout=asyncio.subprocess.PIPE)
+    ending = asyncio.create_task(_end(process))
+    await asyncio.sleep(0)
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    assert process.returncode == -signal.SIGKILL
 
 
 async def test_a_journald_that_starts_again_is_followed_on(journald: Journald) -> None:

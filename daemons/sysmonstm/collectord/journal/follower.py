@@ -163,7 +163,16 @@ def _environment() -> dict[str, str]:
 
 
 async def _end(process: Process) -> None:
-    """End it and wait for that; it has nothing to lose."""
+    """End it, which has nothing to lose, and wait for that, also if cancelled: else the loop may be closed first."""
+    ending = asyncio.create_task(_ended(process))
+    try:
+        await asyncio.shield(ending)
+    except asyncio.CancelledError:
+        await ending
+        raise
+
+
+async def _ended(process: Process) -> None:
     assert process.stdout
     with suppress(ProcessLookupError):
         process.kill()
