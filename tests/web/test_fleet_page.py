@@ -13,7 +13,6 @@ from tests.web.browsing import PHONE
 from tests.web.scripted import HOSTILE
 from tests.web.scripted_fleet import (
     METRICS,
-    Message,
     Script,
     alert,
     entry,
@@ -82,8 +81,7 @@ def test_meters_are_coloured_by_their_rules_and_marked_where_these_begin(
         # Six of load are more than four processors hold: there is no place for a mark.
         assert meter("db-1", "load") == ("critical", [])
         script.rules = [rule("cpu.percent", 95)]
-        about: Message = {"severity": "info", "machine": None, "message": "", "fields": {}}
-        script.say({"type": "event", "event": {"id": 1, "time": time.time(), "kind": "rules.changed", **about}})
+        script.say({"type": "rules", "since": time.time()})
         expect(row(page, "web-1").locator(".cell-cpu .meter")).to_have_attribute("data-level", "ok")
         assert meter("db-1", "cpu") == ("ok", ["95%"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Response, Route, expect
 
 from tests.web.browsing import MACHINE_PAGE, PATIENCE_MS, Open, coloured_pixels, seconds_asked
-from tests.web.scripted import machine, scripted_page, snapshot
+from tests.web.scripted import AWAY, database_away, machine, scripted_page, snapshot
 from tests.whole_system import WholeSystem
 
 FIXED = "/?machine=this-machine&from=2024-06-20T06:00:00Z&to=2024-06-20T07:00:00Z&zone=utc"
@@ -93,6 +94,8 @@ def test_a_drag_of_what_is_live_stops_there_and_live_leads_back(open_page: Open)
     drag(page, plot(page), 0.5, 0.9)
     start, end = span(page)
     assert end - start == pytest.approx(120, abs=10)
+    # What was live is drawn until the answer of what is not has come.
+    page.wait_for_function(f"() => document.querySelector('[data-chart=cpu]').dataset.newest < {time.time() - 10}")
     newest = page.locator("[data-chart=cpu]").get_attribute("data-newest")
     page.wait_for_timeout(2500)
     assert page.locator("[data-chart=cpu]").get_attribute("data-newest") == newest
@@ -306,10 +309,6 @@ def answer_whole(route: Route) -> None:
     answer(route, 0, 0, 0)
 
 
-def refuse(route: Route) -> None:
-    route.fulfill(status=503, json={"title": "the database is away"})
-
-
 @pytest.mark.expects("status of 404", "status of 503")
 def test_what_is_awaited_or_refused_is_not_said_to_be_missing(browser: Browser, dashboard_system: WholeSystem) -> None:
     context = browser.new_context()
@@ -321,7 +320,7 @@ def test_what_is_awaited_or_refused_is_not_said_to_be_missing(browser: Browser, 
     said = page.locator("[data-chart=cpu] .chart-message")
     expect(said).to_be_hidden()
     before = coloured_pixels(page, "cpu", "hatch", 0)
-    context.route("**/history?*", lambda route: refuse(route) if away else held.append(route))
+    context.route("**/history?*", lambda route: database_away(route) if away else held.append(route))
     page.get_by_role("link", name="6h", exact=True).click()
     expect(said).to_have_text("Loading…", timeout=PATIENCE_MS)
     # The hour that is known stays drawn, at the right.
@@ -335,8 +334,8 @@ def test_what_is_awaited_or_refused_is_not_said_to_be_missing(browser: Browser, 
     expect(moment).to_have_text(re.compile(r"\d\d:\d\d"))
     away.append(True)
     for route in held:
-        refuse(route)
-    expect(said).to_contain_text("History is away", timeout=PATIENCE_MS)
+        database_away(route)
+    expect(said).to_contain_text(f"History cannot be read: {AWAY}", timeout=PATIENCE_MS)
     assert coloured_pixels(page, "cpu", "hatch", 0) < 2 * before
     expect(moment).not_to_contain_text("no data")
     context.close()
