@@ -16,13 +16,19 @@ log = logs.logger(__name__)
 
 
 class ProblemError(Exception):
-    """The request ends here, with this status; `detail` is for people, `parameter` the one at fault."""
+    """The request ends here, with this status; `detail` is for people, `parameter` the one at fault.
 
-    def __init__(self, status: HTTPStatus, detail: str, parameter: str | None = None) -> None:
+    After `retry_seconds` it is worth asking again, if ever.
+    """
+
+    def __init__(
+        self, status: HTTPStatus, detail: str, parameter: str | None = None, retry_seconds: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.parameter = parameter
+        self.retry_seconds = retry_seconds
 
 
 def bad_parameter(parameter: str, detail: str) -> ProblemError:
@@ -35,7 +41,7 @@ def not_found(parameter: str, detail: str) -> ProblemError:
     return ProblemError(HTTPStatus.NOT_FOUND, detail, parameter)
 
 
-def response(status: int, detail: str, parameter: str | None = None) -> web.Response:
+def response(status: int, detail: str, parameter: str | None = None, retry_seconds: int | None = None) -> web.Response:
     """The problem as an answer."""
     problem: dict[str, object] = {
         "type": "about:blank",
@@ -45,7 +51,8 @@ def response(status: int, detail: str, parameter: str | None = None) -> web.Resp
     }
     if parameter is not None:
         problem["parameter"] = parameter
-    return web.Response(status=status, text=json.dumps(problem), content_type=CONTENT_TYPE)
+    headers = None if retry_seconds is None else {"Retry-After": str(retry_seconds)}
+    return web.Response(status=status, text=json.dumps(problem), content_type=CONTENT_TYPE, headers=headers)
 
 
 def refusal(request: web.Request, error: web.HTTPException, nothing_here: str) -> web.Response:

@@ -120,6 +120,26 @@ async def test_a_name_in_the_settings_is_allowed_and_so_is_this_hosts_own(redis_
         await running.get("/health", 421, Host="other.example.org")
 
 
+@pytest.mark.parametrize(
+    ("site", "mode", "dest", "status"),
+    [
+        ("cross-site", "cors", "empty", 403),
+        ("cross-site", "no-cors", "image", 403),
+        ("same-site", "no-cors", "empty", 403),
+        ("cross-site", "navigate", "iframe", 403),
+        ("cross-site", "navigate", "document", 200),
+        ("same-origin", "cors", "empty", 200),
+        ("none", "navigate", "document", 200),
+    ],
+)
+async def test_another_sites_page_cannot_have_a_browser_ask_but_link_to_us(
+    gateway: RunningGateway, site: str, mode: str, dest: str, status: int
+) -> None:
+    asked = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
+    async with gateway.session.get(gateway.server.make_url("/api/machines"), headers=asked) as answer:
+        assert answer.status == status
+
+
 async def test_another_sites_page_cannot_open_the_websocket(gateway: RunningGateway) -> None:
     with pytest.raises(WSServerHandshakeError) as refused:
         async with gateway.watch(Origin="http://evil.example"):

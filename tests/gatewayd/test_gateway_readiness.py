@@ -12,10 +12,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import AsyncConnection
 
 from sysmonstm.aggregatord.migrate import migrate
 from sysmonstm.ctl import servers
-from sysmonstm.gatewayd import readiness
+from sysmonstm.gatewayd import pool, readiness
 from sysmonstm.gatewayd.queries import ServerFacts
 from sysmonstm.gatewayd.readiness import DownError
 from tests.gatewayd.fleet_publisher import LAYOUT, FleetPublisher, HistoryWriter
@@ -95,6 +96,17 @@ def test_an_older_schema_is_not_good_enough(schema: int | None) -> None:
         readiness.describe(ServerFacts("18.0", None, None, schema), 2)
 
 
+async def test_a_question_that_takes_too_long_is_not_to_be_asked_again_soon(
+    redis_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "STATEMENT_SECONDS", 0.2)
+    async with serving(redis_url, database_url) as gateway, await AsyncConnection.connect(database_url) as busy:
+        await busy.execute("LOCK TABLE events")
+        async with gateway.session.get(gateway.server.make_url("/api/events")) as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
+            assert "took longer than 0.2 s" in (await answer.json(content_type=None))["detail"]
+
+
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
     """A server that hangs, with all its processes."""
@@ -140,7 +152,9 @@ async def test_a_database_that_hangs_or_stops_keeps_nobody_waiting_and_is_found_
             until_stopped.close()
             await state_becomes(running, "database", "down")
             for path in ("/api/events", "/api/alerts", history):
-                assert "try again" in (await running.get(path, 503))["detail"]
+                async with running.session.get(running.server.make_url(path)) as answer:
+                    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+                    assert "PostgreSQL" in (await answer.json(content_type=None))["detail"]
             assert len((await running.get("/api/machines"))["machines"]) == 1
             with servers.postgres(state):
                 await state_becomes(running, "database", "up")

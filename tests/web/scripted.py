@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
+from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
+from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute
 
 from tests.web.browsing import Prepare
 
 HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+AWAY = "PostgreSQL is away or all connections to it are busy"
+
+
+def database_away(route: Route) -> None:
+    """Answers as the gateway does without its database."""
+    route.fulfill(status=503, headers={"Retry-After": "5"}, json={"title": "Service Unavailable", "detail": AWAY})
 
 
 def says(*messages: dict[str, object], ends: bool = False) -> Prepare:
@@ -38,10 +48,15 @@ def scripted_page(browser: Browser | BrowserContext, address: str, *messages: di
 SERIES = {"metric": "cpu.percent", "instance": "", "unit": "percent", "kind": "rate", "instance_label": ""}
 
 
-def snapshot(*machines: dict[str, object], late: float = 0) -> dict[str, object]:
-    """A snapshot whose sender's clock is so many seconds behind, or that was so long on its way."""
-    now = time.time() - late
-    return {"type": "snapshot", "time": now, "live": True, "layouts": {"aa": [SERIES]}, "machines": machines}
+def snapshot(
+    *machines: dict[str, Any],
+    late: float = 0,
+    series: Sequence[dict[str, str]] = (SERIES,),
+    metrics: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """A snapshot of these metrics, whose sender's clock is so many seconds behind, or that was so long on its way."""
+    head = {"type": "snapshot", "time": time.time() - late, "live": True, "metrics": metrics}
+    return {**head, "layouts": {"aa": series}, "machines": machines}
 
 
 def machine(state: str, silent_seconds: float = 0, ahead: float = 0) -> dict[str, object]:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Browser, Locator, Page, Route, WebSocketRoute, expect
 
+from tests.web import scripted
 from tests.web.browsing import DESKTOP, PATIENCE_MS, Scheme
 from tests.whole_system import eventually
 
@@ -63,18 +64,8 @@ def entry(
 
 
 def snapshot(machines: Sequence[Message]) -> Message:
-    series = [
-        {"metric": one, "instance": at, "unit": "percent", "kind": "gauge", "instance_label": ""} for one, at in SERIES
-    ]
-    layouts = {"aa": series}
-    return {
-        "type": "snapshot",
-        "time": time.time(),
-        "live": True,
-        "layouts": layouts,
-        "machines": machines,
-        "metrics": METRICS,
-    }
+    series = [scripted.SERIES | {"metric": one, "instance": at} for one, at in SERIES]
+    return scripted.snapshot(*machines, series=series, metrics=METRICS)
 
 
 def sample(name: str, **changed: float) -> Message:

@@ -294,10 +294,10 @@ def test_without_database_and_alertd_the_page_says_so_and_recovers(
         page.route(path, away)
     page.goto(dashboard_system.url + PAGE)
     expect(page.locator("#alerts-none")).to_have_text(
-        "Alerts cannot be read at the moment: the database does not answer."
+        "Alerts cannot be read at the moment: sysmon-alertd did not answer within 2 s."
     )
     expect(page.locator("#alerts-past-said")).to_have_text(
-        "Past alerts are away: the database does not answer. Trying again."
+        "Past alerts cannot be read: sysmon-alertd did not answer within 2 s. Trying again."
     )
     expect(page.locator("#alerts-rules-said")).to_have_text(
         "The rules cannot be read: sysmon-alertd did not answer within 2 s. Trying again."

@@ -26,6 +26,7 @@ from tests.web.browsing import (
     coloured_pixels,
     seconds_asked,
 )
+from tests.web.scripted import AWAY, database_away
 from tests.web.small_fleet import QUEUE, SmallFleet, small_fleet
 from tests.whole_system import WholeSystem
 
@@ -311,10 +312,10 @@ def test_without_the_database_what_is_live_is_compared_and_history_is_asked_for_
 ) -> None:
     page = browser.new_context().new_page()
     page.set_default_timeout(PATIENCE_MS)
-    page.route("**/api/history?*", lambda route: route.fulfill(status=503, json={"title": "the database is away"}))
+    page.route("**/api/history?*", database_away)
     page.goto(dashboard_system.url + PAGE)
     said = page.locator("[data-chart=compare] .chart-message")
-    expect(said).to_have_text("History is away: the database does not answer. Trying again.", timeout=PATIENCE_MS)
+    expect(said).to_have_text(f"History cannot be read: {AWAY}. Trying again.", timeout=PATIENCE_MS)
     expect(rows(page)).to_have_count(3, timeout=PATIENCE_MS)
     expect(rows(page).first.locator("td").nth(1)).to_have_text("40")
     page.unroute("**/api/history?*")

@@ -20,7 +20,7 @@ from tests.web.browsing import (
     seconds_asked,
     see_all_charts,
 )
-from tests.web.scripted import frames, machine, scripted_page, snapshot
+from tests.web.scripted import AWAY, database_away, frames, machine, scripted_page, snapshot
 from tests.whole_system import WholeSystem
 
 pytestmark = pytest.mark.browser
@@ -106,10 +106,10 @@ def test_without_history_a_chart_says_so_shows_what_is_live_and_asks_again(
 ) -> None:
     context = browser.new_context()
     page = context.new_page()
-    page.route("**/history?*", lambda route: route.fulfill(status=503, json={"title": "the database is away"}))
+    page.route("**/history?*", database_away)
     page.goto(dashboard_system.url + MACHINE_PAGE)
     said = page.locator("[data-chart=cpu] .chart-message")
-    expect(said).to_have_text("History is away: the database does not answer. Trying again.", timeout=PATIENCE_MS)
+    expect(said).to_have_text(f"History cannot be read: {AWAY}. Trying again.", timeout=PATIENCE_MS)
     assert newest(page, "cpu") > time.time() - 30
     page.unroute("**/history?*")
     expect(said).to_be_hidden(timeout=PATIENCE_MS)

@@ -13,6 +13,7 @@ from sysmonstm.gatewayd import openapi, parameters
 from sysmonstm.gatewayd.alerts import AlertdAwayError
 from sysmonstm.gatewayd.keys import GATEWAY
 from sysmonstm.gatewayd.live import Hub
+from sysmonstm.gatewayd.pool import RETRY_SECONDS
 from sysmonstm.gatewayd.queries import RejectRow
 from sysmonstm.gatewayd.texts import describe_metric, number
 from sysmonstm.problem import ProblemError
@@ -118,7 +119,7 @@ async def rules(request: web.Request) -> web.Response:
     try:
         return _answer({"rules": await request.app[GATEWAY].alertd.rules()})
     except AlertdAwayError as error:
-        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), retry_seconds=RETRY_SECONDS) from None
 
 
 async def events(request: web.Request) -> web.Response:

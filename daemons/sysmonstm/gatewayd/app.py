@@ -40,6 +40,7 @@ def make_app(gateway: Gateway) -> web.Application:
         middlewares=[
             guard.problem_middleware(counts),
             guard.host_middleware(gateway.hosts),
+            guard.refuse_other_sites,
             guard.query_middleware(openapi.QUERIES),
             compression.compress,
         ],

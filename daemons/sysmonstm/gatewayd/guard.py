@@ -129,6 +129,20 @@ def host_middleware(hosts: Hosts) -> Middleware:
     return check_host
 
 
+@web.middleware
+async def refuse_other_sites(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what another site's page has a browser ask for, but for a link that is followed.
+
+    It could not read the answer, but have each of its visitors ask us for years of history. By Fetch Metadata, which
+    browsers send to https:// and to localhost; without it nothing is known and all are answered.
+    """
+    fetch = request.headers.get
+    followed = (fetch("Sec-Fetch-Mode"), fetch("Sec-Fetch-Dest")) == ("navigate", "document")
+    if fetch("Sec-Fetch-Site") in {"cross-site", "same-site"} and not followed:
+        raise ProblemError(HTTPStatus.FORBIDDEN, "the page that asks is another site's")
+    return await handler(request)
+
+
 def query_middleware(queries: Mapping[str, Container[str]]) -> Middleware:
     """Refuse parameters that a path does not take; `queries` are the paths that are particular, and what they take."""
 
@@ -153,9 +167,9 @@ def problem_middleware(counts: Counts) -> Middleware:
         try:
             return await handler(request)
         except ProblemError as error:
-            return problem.response(error.status, error.detail, error.parameter)
+            return problem.response(error.status, error.detail, error.parameter, error.retry_seconds)
         except DatabaseError as error:
-            return problem.response(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+            return problem.response(HTTPStatus.SERVICE_UNAVAILABLE, str(error), retry_seconds=error.retry_seconds)
         except web.HTTPException as error:
             if error.status < 400:
                 raise

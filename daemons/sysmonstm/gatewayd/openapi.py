@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from sysmonstm import __version__, problem
 from sysmonstm.gatewayd import parameters, prometheus
@@ -214,10 +215,7 @@ def document() -> dict[str, object]:
 
 
 def _describe(operation: Operation) -> dict[str, object]:
-    responses: dict[str, object] = {
-        str(status): {"description": "A problem", "content": {problem.CONTENT_TYPE: {"schema": reference("Problem")}}}
-        for status in operation.problems
-    }
+    responses: dict[str, object] = {str(status): _describe_problem(status) for status in operation.problems}
     content = {operation.content_type: {"schema": operation.answer}}
     if operation.path == "/ws":
         responses["101"] = {"description": operation.summary}
@@ -239,3 +237,14 @@ def _describe(operation: Operation) -> dict[str, object]:
         ],
         "responses": responses,
     }
+
+
+def _describe_problem(status: int) -> dict[str, object]:
+    described: dict[str, object] = {
+        "description": "A problem",
+        "content": {problem.CONTENT_TYPE: {"schema": reference("Problem")}},
+    }
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        seconds = {"description": "In how many seconds it is worth asking again", "schema": {"type": "integer"}}
+        described["headers"] = {"Retry-After": seconds}
+    return described

@@ -28,8 +28,16 @@ HANGING_SECONDS = 7.0
 CONNECT_SECONDS = 2.0
 
 
+# When to ask again what a moment may mend, and what is dear to ask or takes somebody to mend it.
+RETRY_SECONDS, LATER_SECONDS = 5, 60
+
+
 class DatabaseError(Exception):
-    """PostgreSQL has no answer for now; the sentence says why and what may help."""
+    """PostgreSQL has no answer for now; the sentence says why and what may help. Ask again after `retry_seconds`."""
+
+    def __init__(self, why: str, retry_seconds: int = RETRY_SECONDS) -> None:
+        super().__init__(why)
+        self.retry_seconds = retry_seconds
 
 
 class Pool:
@@ -73,19 +81,21 @@ class Pool:
             async with self._pool.connection() as connection, _cut_off_after(HANGING_SECONDS, connection):
                 yield connection
         except PoolTimeout:
-            raise DatabaseError("PostgreSQL is away or all connections to it are busy; try again soon") from None
+            raise DatabaseError("PostgreSQL is away or all connections to it are busy") from None
         except errors.QueryCanceled:
             raise DatabaseError(
-                f"PostgreSQL took longer than {STATEMENT_SECONDS:g} s; ask for a shorter range or fewer instances"
+                f"PostgreSQL took longer than {STATEMENT_SECONDS:g} s; ask for a shorter range or fewer instances",
+                LATER_SECONDS,
             ) from None
         except (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction):
             raise DatabaseError(
                 "the database does not have this version's schema; sysmon-aggregatord makes it when it starts"
             ) from None
         except errors.InsufficientPrivilege as error:
-            raise DatabaseError(f"the user in TIMESCALE_URL may not read that ({_first_line(error)})") from None
+            why = f"the user in TIMESCALE_URL may not read that ({_first_line(error)})"
+            raise DatabaseError(why, LATER_SECONDS) from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise DatabaseError(f"PostgreSQL does not answer ({_first_line(error)}); try again soon") from None
+            raise DatabaseError(f"PostgreSQL does not answer ({_first_line(error)})") from None
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 // @ts-check
 /** The alerts of a time, newest first: asks for them page by page, until enough of those that are chosen are known. No DOM. */
 
-import { NoAnswer, answerOf, untilAgain } from "../live/asking.js";
+import { NoAnswer, answerOf } from "../live/asking.js";
 import { isChosen } from "./alerts_choice.js";
 import { FAMILY, pastAlert } from "./past_alert.js";
 
@@ -115,9 +115,8 @@ export class PastAlerts {
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof NoAnswer)) throw error;
-      const said = error.sentence("Past alerts", true);
-      this.tell("away", error.passing ? `${said} Trying again.` : said);
-      if (error.passing) this.retryTimer = setTimeout(() => void this.follow(), untilAgain());
+      this.tell("away", error.told("Past alerts", true));
+      if (error.again !== null) this.retryTimer = setTimeout(() => void this.follow(), error.again);
     }
   }
 

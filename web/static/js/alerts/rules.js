@@ -33,7 +33,7 @@ export class Rules {
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof NoAnswer)) throw error;
-      this.failed(error.detail || (error.why === "away" ? "sysmon-alertd does not answer" : error.because));
+      this.failed(error.because);
     }
   }
 

@@ -26,5 +26,5 @@ export async function fetchFleetHistory({ metric, machines, instance, from, to, 
   query.set("from", from.toFixed(3));
   query.set("to", to.toFixed(3));
   query.set("points", String(points));
-  return ask(`api/history?${query}`, signal, new UnknownMetric("There is no history of it.", false));
+  return ask(`api/history?${query}`, signal, new UnknownMetric("There is no history of it.", null));
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** Asks the gateway for history: a few questions at a time, and again later when it cannot answer. */
 
-import { NoAnswer, answerOf } from "../live/asking.js";
+import { NoAnswer, answerOf, untilAgain } from "../live/asking.js";
 
 /** @typedef {import("../live/contract.js").History} History */
 
@@ -13,11 +13,11 @@ const PATIENCE_MS = 30_000;
 export class HistoryError extends Error {
   /**
    * @param {string} message
-   * @param {boolean} passing whether asking again later can help
+   * @param {number | null} again in how many milliseconds it is asked for again; null if that cannot help
    */
-  constructor(message, passing) {
+  constructor(message, again) {
     super(message);
-    this.passing = passing;
+    this.again = again;
   }
 }
 
@@ -42,7 +42,7 @@ export async function fetchHistory(machine, metric, from, to, signal, points) {
   try {
     signal.throwIfAborted();
     const query = new URLSearchParams({ metric, from: from.toFixed(3), to: to.toFixed(3), points: String(points) });
-    const none = new HistoryError("There is no history yet.", true);
+    const none = new HistoryError("There is no history yet. Trying again.", untilAgain());
     return await ask(`api/machines/${encodeURIComponent(machine)}/history?${query}`, signal, none);
   } finally {
     const next = waiting.shift();
@@ -63,6 +63,6 @@ export async function ask(address, signal, none) {
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
     if (error.why === "none") throw none;
-    throw new HistoryError(error.sentence("History"), error.passing);
+    throw new HistoryError(error.told("History"), error.again);
   }
 }

@@ -2,7 +2,6 @@
 /** Has one chart filled from history: says what comes of it, gives up what is no longer wanted, and asks again later. */
 
 import { HistoryError } from "./history.js";
-import { untilAgain } from "../live/asking.js";
 
 /** @typedef {import("./timeline.js").Timeline} Timeline */
 
@@ -46,8 +45,8 @@ export class Loading {
       if (signal.aborted) return;
       clearTimeout(this.sayTimer);
       if (!(error instanceof HistoryError)) throw error;
-      this.chart.say("away", error.passing ? `${error.message} Trying again.` : error.message);
-      if (error.passing) this.retryTimer = setTimeout(() => void this.fill(), untilAgain());
+      this.chart.say("away", error.message);
+      if (error.again !== null) this.retryTimer = setTimeout(() => void this.fill(), error.again);
       this.done(null);
     }
   }

@@ -7,7 +7,6 @@
 import { UnknownMetric, fetchFleetHistory } from "../chart/fleet_history.js";
 import { HistoryError } from "../chart/history.js";
 import { WORTH_SAYING_MS } from "../chart/loading.js";
-import { untilAgain } from "../live/asking.js";
 import { seriesCount } from "./chosen.js";
 import { batches, sharedPoints } from "./questions.js";
 import { FleetTimeline, fleetKey } from "./fleet_timeline.js";
@@ -198,9 +197,8 @@ export class Comparison {
     );
     if (this.range.live) this.addNewest();
     if (error instanceof UnknownMetric) return this.tell("unknown", "", asked, questions);
-    const message = error.passing ? `${error.message} Trying again.` : error.message;
-    this.tell(error.passing ? "away" : "refused", message, asked, questions);
-    if (error.passing) this.retryTimer = setTimeout(() => void this.load(), untilAgain());
+    this.tell(error.again === null ? "refused" : "away", error.message, asked, questions);
+    if (error.again !== null) this.retryTimer = setTimeout(() => void this.load(), error.again);
   }
 
   /** What each said last is there at once. */

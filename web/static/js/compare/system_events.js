@@ -4,7 +4,7 @@
 import { aroundName } from "../events/around_name.js";
 import { ask } from "../events/events.js";
 import { Happened } from "../events/happened.js";
-import { NoAnswer, untilAgain } from "../live/asking.js";
+import { NoAnswer } from "../live/asking.js";
 
 /** @typedef {import("../live/contract.js").FleetEvent} FleetEvent */
 
@@ -43,7 +43,7 @@ export class SystemEvents {
       if (!(error instanceof NoAnswer)) throw error;
       // The charts are what the page is for: they go without marks meanwhile.
       const again = () => void this.load(from, to);
-      if (error.passing) this.retryTimer = setTimeout(again, untilAgain());
+      if (error.again !== null) this.retryTimer = setTimeout(again, error.again);
     }
   }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** What happened lately, newest first: of the fleet or of one machine. Asks for it, keeps it and lists it. */
 
-import { NoAnswer, answerOf, untilAgain } from "../live/asking.js";
+import { NoAnswer, answerOf } from "../live/asking.js";
 import { byId, element, setText, show } from "../page/dom.js";
 import { hereText } from "../page/here.js";
 import { KeyedList } from "../page/keyed_list.js";
@@ -55,10 +55,9 @@ export class Events {
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof NoAnswer)) throw error;
-      const said = error.sentence("Past events", true);
-      this.draw(error.passing ? `${said} Trying again.` : said);
+      this.draw(error.told("Past events", true));
       const again = () => void this.load(machine, shown);
-      if (error.passing) this.retryTimer = setTimeout(again, untilAgain());
+      if (error.again !== null) this.retryTimer = setTimeout(again, error.again);
     }
   }
 

@@ -3,7 +3,9 @@
 
 /** Longer than the gateway itself waits for the database, or for sysmon-alertd. */
 const PATIENCE_MS = 10_000;
-const RETRY_MS = 5000;
+const RETRY_SECONDS = 5;
+/** Who has to wait longer than that is told how long. */
+const LONG_SECONDS = 20;
 
 /**
  * Nothing came in time; there is nobody who could be asked; what the gateway needs for it is away; there is no such thing;
@@ -17,17 +19,35 @@ export class NoAnswer extends Error {
    * @param {Why} why
    * @param {number} status of HTTP, 0 without one
    * @param {string} detail what the gateway itself says, or ""
+   * @param {number} retryAfter in how many seconds it is worth asking again, if it says so
    */
-  constructor(why, status = 0, detail = "") {
+  constructor(why, status = 0, detail = "", retryAfter = RETRY_SECONDS) {
     super(detail || why);
     this.why = why;
     this.status = status;
     this.detail = detail;
+    this.retryAfter = retryAfter;
   }
 
   /** Whether asking again later can help. */
   get passing() {
     return this.why === "late" || this.why === "unreachable" || this.status >= 500;
+  }
+
+  /** In how many milliseconds it is worth asking again; null if it never is. */
+  get again() {
+    return this.passing ? untilAgain(this.retryAfter) : null;
+  }
+
+  /**
+   * The same sentence as `sentence`, and that it is asked for again if it is.
+   * @param {string} what with a capital
+   * @param {boolean} [many] whether it is in the plural
+   */
+  told(what, many = false) {
+    const said = this.sentence(what, many);
+    if (!this.passing) return said;
+    return this.retryAfter > LONG_SECONDS ? `${said} Trying again in ${this.retryAfter} s.` : `${said} Trying again.`;
   }
 
   /**
@@ -38,7 +58,7 @@ export class NoAnswer extends Error {
   sentence(what, many = false) {
     if (this.why === "late") return `${what} ${many ? "do" : "does"} not answer.`;
     if (this.why === "unreachable") return `${what} cannot be reached.`;
-    if (this.why === "away") return `${what} ${many ? "are" : "is"} away: the database does not answer.`;
+    if (this.why === "away") return `${what} cannot be read: ${this.because}.`;
     return `${what} ${many ? "were" : "was"} refused (${this.status}).`;
   }
 
@@ -46,7 +66,8 @@ export class NoAnswer extends Error {
   get because() {
     if (this.why === "late") return "the gateway does not answer";
     if (this.why === "unreachable") return "the gateway cannot be reached";
-    return this.why === "away" ? "the database does not answer" : `the gateway refused (${this.status})`;
+    if (this.why === "away") return this.detail || "the gateway cannot answer";
+    return `the gateway refused (${this.status})`;
   }
 }
 
@@ -61,7 +82,8 @@ export async function answerOf(address, signal = null, patience = PATIENCE_MS) {
   try {
     const response = await fetch(address, { signal: signal ? AbortSignal.any([signal, late]) : late });
     if (response.ok) return await response.json();
-    throw new NoAnswer(whyNot(response.status), response.status, await detailOf(response));
+    const retryAfter = Number(response.headers.get("Retry-After")) || undefined;
+    throw new NoAnswer(whyNot(response.status), response.status, await detailOf(response), retryAfter);
   } catch (error) {
     if (error instanceof DOMException && error.name === "TimeoutError") throw new NoAnswer("late");
     // Nobody there, or a proxy that says something else with a good conscience.
@@ -70,9 +92,13 @@ export async function answerOf(address, signal = null, patience = PATIENCE_MS) {
   }
 }
 
-/** Not all at once, where a thousand pages lost the same gateway: milliseconds until it is worth asking again. */
-export function untilAgain() {
-  return RETRY_MS * (0.5 + Math.random());
+/**
+ * Not all at once, where a thousand pages lost the same gateway.
+ * @param {number} [seconds] after which it is worth asking again
+ * @returns {number} milliseconds
+ */
+export function untilAgain(seconds = RETRY_SECONDS) {
+  return seconds * 1000 * (0.5 + Math.random());
 }
 
 /**
