@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -118,6 +119,45 @@ def test_a_heat_map_that_waits_for_history_does_not_hatch_what_may_come(
     expect(said).to_have_text("Loading…", timeout=PATIENCE_MS)
     # It has kept what is known, a sixth of the time: half of a row in that is hatched as before, though narrower.
     assert 0 < coloured_pixels(page, "compare", "hatch", 0) < before
+    page.context.close()
+
+
+COLOURS_OF_ROWS = """rows => {
+  const canvas = document.querySelector("[data-chart=compare] canvas");
+  const over = document.querySelector("[data-chart=compare] .u-over").getBoundingClientRect();
+  const { left, top, width } = canvas.getBoundingClientRect();
+  const ratio = canvas.width / width;
+  return Array.from({ length: rows }, (_, row) => {
+    const [x, y] = [over.left - left + over.width / 2, over.top - top + ((row + 0.5) / rows) * over.height];
+    return canvas.getContext("2d").getImageData(x * ratio, y * ratio, 1, 1).data.join();
+  });
+}"""
+
+
+def test_what_is_below_zero_has_colours_of_its_own(browser: Browser, dashboard_system: WholeSystem) -> None:
+    address = f"{dashboard_system.url}/?view=compare&as=heat&last=1h"
+    page, _ = open_scripted(browser, address, [machine(number) for number in (-200, -100, 900)])
+    expect(page.locator("#compare-list tr")).to_have_count(3)
+    expect(page.locator("#compare-scale-low")).to_have_text("-20.0%")
+    expect(page.locator("#compare-scale-top")).to_have_text("100%")
+    assert len(set(page.evaluate(COLOURS_OF_ROWS, 3))) == 3
+    page.context.close()
+
+
+def test_of_what_is_yet_to_come_nothing_is_hatched(browser: Browser, dashboard_system: WholeSystem) -> None:
+    shown = [datetime.fromtimestamp(time.time() + seconds, UTC) for seconds in (-1800, 1800)]
+    begin, end = (one.strftime("%Y-%m-%dT%H:%M:%SZ") for one in shown)
+    address = f"{dashboard_system.url}/?view=compare&metric=cpu.percent&as=heat&from={begin}&to={end}"
+    # Of the first there is nothing in the second half.
+    page, asked = open_scripted(browser, address, [machine(7), machine(900)])
+    expect(page.locator("#compare-list tr")).to_have_count(2)
+    expect(page.locator("[data-chart=compare] .chart-message")).to_be_hidden()
+    query = {
+        name: float(value[0]) for name, value in parse_qs(urlsplit(asked[0]).query).items() if name in {"from", "to"}
+    }
+    assert query["to"] - query["from"] > 3500
+    # Hatched it would be ten times as much: these are lines of the grid.
+    assert coloured_pixels(page, "compare", "hatch", 0.55) < 1000
     page.context.close()
 
 

@@ -41,13 +41,20 @@ export class CompareChart extends Chart {
     return this.spec.form === "lines";
   }
 
-  /** The value of the fullest colour. */
-  top() {
-    let most = this.spec.top ?? 0;
+  /**
+   * The values of the faintest and of the fullest colour of the map.
+   * @returns {[low: number, high: number]}
+   */
+  scale() {
+    let [low, high] = [0, this.spec.top ?? 0];
     for (const { key } of this.series) {
-      for (const value of this.timeline?.columns.get(key)?.max ?? []) if (value !== null && value > most) most = value;
+      for (const value of this.timeline?.columns.get(key)?.max ?? []) {
+        if (value === null) continue;
+        if (value > high) high = value;
+        if (value < low) low = value;
+      }
     }
-    return most || this.spec.atLeast || 1;
+    return [low, high > low ? high : this.spec.atLeast || 1];
   }
 
   /**
@@ -92,7 +99,10 @@ export class CompareChart extends Chart {
    */
   drawRows(plot) {
     const rows = this.series.map((one) => this.timeline?.columns.get(one.key)?.max);
-    drawHeatRows(plot, rows, this.top(), this.timeline?.step ?? 1, this.timeline?.told ?? []);
+    // Of what is yet to come nothing is missing.
+    const present = this.range.now();
+    const told = (this.timeline?.told ?? []).map(({ from, to }) => ({ from, to: Math.min(to, present) }));
+    drawHeatRows(plot, rows, this.scale(), this.timeline?.step ?? 1, told);
     if (this.out !== null) outline(plot, this.out, rows.length);
   }
 

@@ -211,7 +211,9 @@ export class Drawing {
   tellScale(chart, choice, unit) {
     show(byId("compare-scale"), choice.shape === "heat");
     if (choice.shape !== "heat") return;
-    setText(byId("compare-scale-top"), format(chart.top(), unit));
+    const [low, high] = chart.scale();
+    setText(byId("compare-scale-low"), low ? format(low, unit) : "0");
+    setText(byId("compare-scale-top"), format(high, unit));
   }
 
   recolour() {

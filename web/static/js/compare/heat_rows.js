@@ -14,11 +14,11 @@ const HATCH_PX = 6;
 /**
  * @param {import("uplot")} plot of the times of the readings
  * @param {(Values | undefined)[]} rows from the top, each as long as the times; undefined has no reading at all
- * @param {number} top the value of the fullest colour
+ * @param {[low: number, high: number]} scale the values of the faintest and of the fullest colour
  * @param {number} step seconds that a reading stands for
  * @param {{from: number, to: number}[]} told the times of which all is known
  */
-export function drawHeatRows(plot, rows, top, step, told) {
+export function drawHeatRows(plot, rows, scale, step, told) {
   const { ctx, bbox } = plot;
   const times = plot.data[0];
   if (!times.length || !rows.length) return;
@@ -30,7 +30,7 @@ export function drawHeatRows(plot, rows, top, step, told) {
   const left = plot.valToPos(times[0] - step / 2, "x", true);
   const right = plot.valToPos(times[times.length - 1] + step / 2, "x", true);
   ctx.imageSmoothingEnabled = false;
-  ctx.drawImage(readings(times.length, rows, top), left, bbox.top, right - left, bbox.height);
+  ctx.drawImage(readings(times.length, rows, scale), left, bbox.top, right - left, bbox.height);
   if (bbox.height / rows.length >= SEAMED * devicePixelRatio) seams(ctx, bbox, rows.length);
   ctx.restore();
 }
@@ -38,22 +38,22 @@ export function drawHeatRows(plot, rows, top, step, told) {
 /**
  * @param {number} times
  * @param {(Values | undefined)[]} rows
- * @param {number} top
+ * @param {[low: number, high: number]} scale
  * @returns {OffscreenCanvas} a pixel for each reading
  */
-function readings(times, rows, top) {
+function readings(times, rows, [low, high]) {
   const canvas = new OffscreenCanvas(times, rows.length);
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const image = context.createImageData(times, rows.length);
   const pixels = new Uint32Array(image.data.buffer);
   const shades = shadesNow();
-  const scale = (SHADES - 1) / (top || 1);
+  const perShade = (SHADES - 1) / (high - low);
   let at = 0;
   for (const row of rows) {
     for (let column = 0; column < times; column += 1, at += 1) {
       const value = row?.[column];
       if (value === null || value === undefined) continue;
-      pixels[at] = shades[Math.max(0, Math.min(SHADES - 1, Math.round(value * scale)))];
+      pixels[at] = shades[Math.max(0, Math.min(SHADES - 1, Math.round((value - low) * perShade)))];
     }
   }
   context.putImageData(image, 0, 0);
