@@ -13,6 +13,7 @@ from tests.gatewayd.running_gateway import RunningGateway, until
 TEXT, PING = 1, 9
 # Masked with zeros.
 PONG = b"\x8a\x80" + bytes(4)
+BINARY = b"\x82\x80" + bytes(4)
 
 
 class RawWatcher:

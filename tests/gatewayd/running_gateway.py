@@ -70,8 +70,9 @@ class Watcher:
 
     async def next(self) -> dict[str, Any]:
         """The next message that is no beat."""
-        while (message := await self.next_of_any())["type"] == "beat":
-            pass
+        async with asyncio.timeout(2 * PATIENCE_SECONDS):
+            while (message := await self.next_of_any())["type"] == "beat":
+                pass
         return message
 
     async def next_of_any(self) -> dict[str, Any]:
@@ -84,10 +85,12 @@ class Watcher:
 
     async def next_of(self, kind: str) -> dict[str, Any]:
         """The next message of a type; others are skipped."""
-        while True:
-            message = await self.next()
-            if message["type"] == kind:
-                return message
+        # Beats come for ever.
+        async with asyncio.timeout(2 * PATIENCE_SECONDS):
+            while True:
+                message = await self.next_of_any()
+                if message["type"] == kind:
+                    return message
 
     async def subscribe(self, machines: list[str] | None, metrics: list[str] | None = None) -> dict[str, Any]:
         """Ask for some machines and metrics; the snapshot that follows."""

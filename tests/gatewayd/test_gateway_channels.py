@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sysmonstm.gatewayd import channel, channels, messages
+from sysmon.v1.bus_pb2 import LiveFrame
+from sysmonstm.gatewayd import channel, channels, messages, texts
 from sysmonstm.gatewayd.client import MAX_NOTICES, Client
 from sysmonstm.gatewayd.counts import Counts
 from sysmonstm.gatewayd.messages import Bundle, Message, message
@@ -131,9 +132,27 @@ def test_who_is_behind_is_sent_the_newest_of_what_it_missed_and_no_more() -> Non
     drain(slow, line)
     told = line.take()
     assert [one["type"] for one in told] == ["layout", "frames"]
+    assert told[1]["skipped"] is True
     assert values(told) == {MANY[0]: 4.0, MANY[1]: 4.0, MANY[2]: 9.0}
     drain(slow, line)
     assert line.take() == []
+
+
+def test_who_is_late_but_misses_nothing_is_not_told_that_it_did() -> None:
+    wall = Wall(*MANY)
+    slow, line = wall.browser()
+    line.full = True
+    wall.sample(MANY[0], 1.0)
+    wall.flush()
+    line.take()
+    wall.sample(MANY[0], 2.0)
+    wall.flush()
+    wall.sample(MANY[1], 3.0)
+    wall.flush()
+    drain(slow, line)
+    (told,) = line.take()
+    assert values([told]) == {MANY[0]: 2.0, MANY[1]: 3.0}
+    assert "skipped" not in told
 
 
 def test_those_who_missed_the_same_are_sent_one_and_the_same(encoded: list[str]) -> None:
@@ -261,10 +280,10 @@ def test_of_a_machine_that_is_forgotten_nothing_is_kept() -> None:
         wall.forget(name)
     wall.flush()
     assert client.channel
-    texts = client.channel._texts
-    assert not texts._samples and not texts._hellos and not client.channel._said
+    remembered = client.channel._texts
+    assert not remembered._samples and not remembered._hellos and not client.channel._said
     wall.hub._renew()
-    assert not texts._layouts
+    assert not remembered._layouts
 
 
 def test_one_client_that_asks_for_ever_other_things_leaves_nothing_behind() -> None:
@@ -277,6 +296,46 @@ def test_one_client_that_asks_for_ever_other_things_leaves_nothing_behind() -> N
         line.take()
     assert len(wall.hub.channels) == 1
     assert len(wall.hub.channels._texts) == 1
+
+
+def test_clients_that_ask_for_one_machine_after_the_other_have_texts_kept_of_those_that_they_watch_only() -> None:
+    wall = Wall(*MANY)
+    # Three of them, so that there is always one who asks for these metrics.
+    watching = [wall.browser(Subscription(frozenset(MANY[:1]))) for _ in range(3)]
+    for number in range(60):
+        client, line = watching[number % 3]
+        wall.hub.heed(client, json.dumps({"type": "subscribe", "machines": [MANY[number % len(MANY)]]}))
+        drain(client, line)
+        wall.samples(dict.fromkeys(MANY, float(number)))
+    kept = [one._samples.keys() | one._hellos.keys() for one in wall.hub.channels._texts]
+    assert sorted(map(len, kept)) == [1, 1, 1]
+
+
+def test_where_everybody_is_behind_no_text_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    make = texts.sample_text
+
+    def make_counted(frame: LiveFrame, shown: texts.ShownLayout) -> str:
+        made.append(frame)
+        return make(frame, shown)
+
+    wall = Wall(*MANY)
+    client, line = wall.browser()
+    monkeypatch.setattr(channel, "OPENING_SECONDS", 0.0)
+    wall.flush()
+    line.full = True
+    wall.samples(dict.fromkeys(MANY, 1.0))
+    wall.flush()
+    assert client.behind
+    line.take()
+    monkeypatch.setattr(texts, "sample_text", make_counted)
+    for number in range(10):
+        wall.samples(dict.fromkeys(MANY, 2.0 + number))
+        wall.flush()
+    assert not made
+    drain(client, line)
+    assert values(line.take()) == dict.fromkeys(MANY, 11.0)
+    assert len(made) == len(MANY)
 
 
 def test_there_are_only_so_many_channels_of_many_machines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,23 @@ def test_what_was_yet_to_be_told_of_it_is_not_told() -> None:
     assert [one["machine"] for one in frames["frames"]] == ["kept"]
 
 
+def test_who_waits_for_a_picture_of_other_machines_is_told_of_it_all_the_same() -> None:
+    wall = Wall("old", "kept", "fickle")
+    client, line = wall.browser()
+    line.take()
+    wall.hub.heed(client, '{"type":"subscribe","machines":["kept"]}')
+    assert client.snapshot_due
+    for name in ("old", "fickle"):
+        wall.forget(name)
+    wall.hello("fickle")
+    # The fleet may be read anew in between as well.
+    wall.hub._renew()
+    drain(client, line)
+    snapshot, forgotten = line.take()
+    assert [one["machine"] for one in snapshot["machines"]] == ["kept"]
+    assert forgotten == {"type": "forgotten", "machines": ["old"]}
+
+
 def test_it_is_told_in_order_however_often_it_comes_and_goes() -> None:
     wall = Wall("kept")
     client, _ = wall.browser()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from contextlib import AsyncExitStack
 from itertools import pairwise
@@ -15,7 +16,7 @@ from sysmonstm.gatewayd import backlog, line, messages, pulse
 from sysmonstm.gatewayd.client import Client
 from sysmonstm.metric import Layout, Series
 from tests.gatewayd.fleet_publisher import CORE, FleetPublisher
-from tests.gatewayd.raw_watcher import PING, PONG, RawWatcher
+from tests.gatewayd.raw_watcher import BINARY, PING, PONG, RawWatcher
 from tests.gatewayd.running_gateway import RunningGateway, serving, until
 
 WIDE = Layout(tuple(Series(CORE, str(number)) for number in range(2000)))
@@ -168,6 +169,27 @@ async def test_one_that_answers_no_ping_or_takes_nothing_is_let_go_of_with_all_t
     assert not len(hub.channels)
 
 
+async def test_of_one_that_must_leave_and_does_not_answer_to_that_nothing_is_kept(
+    gateway: RunningGateway, publisher: FleetPublisher
+) -> None:
+    small = Layout(WIDE.series[:100])
+    publisher.show("web1", [0.0] * 100, small)
+    await gateway.knows("web1")
+    hub = gateway.gateway.hub
+    with await RawWatcher.open(gateway) as watcher:
+        client = the_client(gateway)
+        for number in itertools.count():
+            if client.line.buffered:
+                break
+            publisher.sample("web1", [number + 0.123456] * 100, small)
+            await asyncio.sleep(0.001)
+        # So little that nobody waits until it is taken.
+        assert not client.line.full
+        await watcher.send(BINARY)
+        await until(lambda: not hub.clients)
+        await until(lambda: unsent(client) == 0)
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_one_that_says_much_but_takes_nothing_is_let_go_of(
     gateway: RunningGateway, publisher: FleetPublisher
@@ -228,6 +250,34 @@ async def test_where_too_much_is_unsent_to_all_together_who_is_behind_waits_and_
                     await stalled.frame()
                 snapshot = await told
                 assert (snapshot["type"], snapshot["machines"][0]["values"][0]) == ("snapshot", 1000.0)
+
+
+async def test_one_that_reads_a_trickle_stays_until_somebody_waits_for_the_room_that_it_takes(
+    gateway: RunningGateway, publisher: FleetPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(backlog, "HOLD_SECONDS", 1.0)
+    publisher.show("web1", [0.0] * 2000, WIDE)
+    await gateway.knows("web1")
+    hub = gateway.gateway.hub
+    with await RawWatcher.open(gateway) as trickling:
+        client = the_client(gateway)
+        await shower(gateway, publisher, 300)
+        monkeypatch.setattr(backlog, "MOST_BYTES", 1)
+        while client.line.held_seconds < 2:  # type: ignore[attr-defined]
+            await trickling.sip(10)
+            await asyncio.sleep(0.05)
+        assert client in hub.clients
+        assert hub.backlog.spent
+        async with gateway.watch() as late:
+            told = asyncio.create_task(late.next_of("snapshot"))
+            with contextlib.suppress(ConnectionError):
+                while not told.done():
+                    await trickling.sip(10)
+                    await asyncio.sleep(0.05)
+            assert (await told)["machines"][0]["machine"] == "web1"
+            assert client not in hub.clients
+            assert hub.counts.websocket_clients_dropped == 1
 
 
 async def test_one_that_takes_nothing_does_not_keep_the_gateway_from_stopping(

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { ranked } from "../../web/static/js/alerts/ranked.js";
+import { answerOf } from "../../web/static/js/live/asking.js";
 import { Connection } from "../../web/static/js/live/connection.js";
 import { fetchHistory } from "../../web/static/js/chart/history.js";
 import { aroundName } from "../../web/static/js/events/around_name.js";
@@ -51,6 +52,67 @@ test("once a beat was heard, twelve seconds without a message are the end of the
   mock.timers.tick(1);
   assert.equal(store.link.state, "closed");
   mock.timers.reset();
+});
+
+test("a link that follows one that was given up is given more time, and says meanwhile that nothing comes", () => {
+  const { store, socket, connection } = connected();
+  socket.say({ type: "beat", time: 1000 });
+  mock.timers.tick(12_000);
+  connection.retryNow();
+  const next = Socket.made.at(-1);
+  assert.notEqual(next, socket);
+  // Its first word, a large one, may take twice as long as before.
+  mock.timers.tick(20_000);
+  mock.timers.tick(19_000);
+  assert.equal(connection.socket, next);
+  next.say({ type: "snapshot", time: 1000, live: true, layouts: {}, machines: [] });
+  next.say({ type: "beat", time: 1000 });
+  mock.timers.tick(12_000);
+  assert.deepEqual([store.link.state, store.stale], ["quiet", true]);
+  next.say({ type: "beat", time: 1000 });
+  assert.deepEqual([store.link.state, store.stale, connection.socket], ["open", false, next]);
+  mock.timers.tick(12_000);
+  mock.timers.tick(12_000);
+  assert.deepEqual([store.link.state, connection.socket], ["closed", null]);
+  mock.timers.reset();
+});
+
+test("what a slow page has skipped is asked for once it is stored, and not all the time", () => {
+  const { store, socket } = connected();
+  const skipped = { type: "frames", skipped: true, frames: [] };
+  const before = store.generation;
+  socket.say({ type: "frames", frames: [] });
+  mock.timers.tick(10_000);
+  assert.equal(store.generation, before);
+  socket.say(skipped);
+  socket.say(skipped);
+  mock.timers.tick(4_000);
+  assert.equal(store.generation, before);
+  mock.timers.tick(2_000);
+  assert.equal(store.generation, before + 1);
+  socket.say(skipped);
+  mock.timers.tick(10_000);
+  assert.equal(store.generation, before + 1);
+  socket.say({ type: "beat", time: 1 });
+  for (let second = 0; second < 55; second += 5) {
+    mock.timers.tick(5_000);
+    socket.say({ type: "beat", time: 1 });
+  }
+  assert.equal(store.generation, before + 2);
+  mock.timers.reset();
+});
+
+test("where nothing is told of when to ask again, it is soon; else it is when the gateway says, and said", async () => {
+  const answers = (detail, headers) => {
+    globalThis.fetch = async () => new Response(JSON.stringify({ detail }), { status: 503, headers });
+    return answerOf("api/events").catch((error) => error);
+  };
+  const soon = await answers("PostgreSQL is away", {});
+  assert.equal(soon.told("Past events", true), "Past events cannot be read: PostgreSQL is away. Trying again.");
+  assert.ok(soon.again >= 2_500 && soon.again <= 7_500);
+  const later = await answers("PostgreSQL took longer than 5 s", { "Retry-After": "60" });
+  assert.equal(later.told("History"), "History cannot be read: PostgreSQL took longer than 5 s. Trying again in 60 s.");
+  assert.ok(later.again >= 30_000 && later.again <= 90_000);
 });
 
 test("a gateway without beats is asked before it is given up", () => {

@@ -45,6 +45,8 @@ class Channel:
         self._turn = 0
         # The turn in which each machine came last.
         self._said: dict[str, int] = {}
+        # And the one before.
+        self._said_before: dict[str, int] = {}
         # What a client misses that has all up to a turn; from turn to turn.
         self._missed: dict[int, Message | None] = {}
         self._missed_characters = 0
@@ -99,6 +101,7 @@ class Channel:
         """A machine is no more. Everybody is told: who does not ask for it now may have it from before."""
         self._gathered.pop(name, None)
         self._said.pop(name, None)
+        self._said_before.pop(name, None)
         self._forget_missed()
         bundle = Bundle([forgotten])
         self._record(bundle.messages)
@@ -110,6 +113,7 @@ class Channel:
         self._turn += 1
         self._gathered = {}
         self._said.clear()
+        self._said_before.clear()
         self._forget_missed()
         self._opening = []
         for client in self.clients:
@@ -121,6 +125,7 @@ class Channel:
         if client.snapshot_due:
             client.turn = self._turn
             client.send_picture(self._open(), time.monotonic())
+            client.recall(self._picture.fleet.machines)
         client.send_notices()
         if not client.behind and client.turn < self._turn:
             missed = self._missed_since(client.turn)
@@ -129,24 +134,31 @@ class Channel:
                 client.send(missed)
 
     def _show(self, names: Collection[str]) -> None:
-        before = sorted(self._said.get(name, 0) for name in names)
+        self._said_before.update((name, self._said.get(name, 0)) for name in names)
+        before = sorted(self._said_before[name] for name in names)
         self._turn += 1
         self._said.update(dict.fromkeys(names, self._turn))
         self._forget_missed()
+        in_step = [client for client in self.clients if not client.behind]
+        for client in self.clients:
+            if client.behind and not client.snapshot_due:
+                self._counts.websocket_frames_skipped += len(before) - bisect_right(before, client.turn)
+        # Where nobody would take it, no text is made.
+        if not in_step and not self._opening:
+            return
         frames = Message("frames", "", frames_text(map(self._texts.frame, names)))
         self._record([frames])
-        for client in self.clients:
-            if not client.behind:
-                client.turn = self._turn
-                client.send(frames)
-            elif not client.snapshot_due:
-                self._counts.websocket_frames_skipped += len(before) - bisect_right(before, client.turn)
+        for client in in_step:
+            client.turn = self._turn
+            client.send(frames)
 
     def _missed_since(self, turn: int) -> Message | None:
         if turn in self._missed:
             return self._missed[turn]
         names = [name for name, said in self._said.items() if said > turn]
-        missed = Message("frames", "", frames_text(map(self._texts.frame, names))) if names else None
+        skipped = any(self._said_before[name] > turn for name in names)
+        texts = frames_text(map(self._texts.frame, names), skipped=skipped)
+        missed = Message("frames", "", texts) if names else None
         characters = len(missed.text) if missed else 0
         if self._missed_characters + characters <= MAX_MISSED_CHARACTERS:
             self._missed[turn] = missed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -82,6 +82,12 @@ class Client:
         if self.line.full:
             self._fall_behind()
 
+    def recall(self, known: Container[str]) -> None:
+        """Do not tell that machines are no more which have come back."""
+        for kind, about in list(self.notices):
+            if kind == "forgotten" and about in known:
+                del self.notices[kind, about]
+
     def picture_in(self, now: float) -> float:
         """In how many seconds it may be sent what it is due; 0 if now."""
         return max(self.pictured_at + PICTURE_SECONDS - now, 0.0) if self.snapshot_due else 0.0
@@ -105,7 +111,7 @@ class Client:
     def resync(self) -> None:
         """Have a snapshot sent instead of all that it will say."""
         self.snapshot_due = True
-        self.notices = {key: one for key, one in self.notices.items() if key[0] not in IN_SNAPSHOT}
+        self.notices = {key: one for key, one in self.notices.items() if not self._in_snapshot(key[0])}
         self._fall_behind()
 
     def complain(self, detail: str) -> None:
@@ -122,8 +128,14 @@ class Client:
         self.behind = True
         self.wake.set()
 
+    def _in_snapshot(self, kind: str) -> bool:
+        """Whether a snapshot says what such a message would; one of some machines not that others are no more."""
+        if kind == "forgotten" and self.channel and self.channel.subscription.machines is not None:
+            return False
+        return kind in IN_SNAPSHOT
+
     def _keep(self, one: Message) -> None:
-        if self.snapshot_due and one.kind in IN_SNAPSHOT:
+        if self.snapshot_due and self._in_snapshot(one.kind):
             return
         key = (one.kind, one.about)
         if one.kind != "layout":  # which stays what it was, and what was kept after it needs it

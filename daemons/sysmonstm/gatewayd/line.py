@@ -15,6 +15,7 @@ import fcntl
 import socket
 import sys
 import termios
+import time
 from collections import deque
 
 from aiohttp import web
@@ -44,6 +45,8 @@ class SocketLine:
         self._waiting: deque[bytes] = deque()
         self._given = 0
         self._waiting_bytes = 0
+        # Monotonic: since when there has always been something.
+        self._waiting_since = 0.0
         # Bytes since the connection was opened.
         self.written = 0
         # A client with a smaller window could not take what is deflated for all: it is sent the plain frames, as the
@@ -63,6 +66,11 @@ class SocketLine:
         return self._transport.get_write_buffer_size()
 
     @property
+    def held_seconds(self) -> float:
+        """For how long something has waited here without a break; 0 if nothing does."""
+        return time.monotonic() - self._waiting_since if self._waiting else 0.0
+
+    @property
     def taken(self) -> int:
         """How many of the bytes `written` the other side has acknowledged.
 
@@ -80,6 +88,8 @@ class SocketLine:
         if not self.full and len(frames) <= PART_BYTES:
             self._transport.write(frames)
             return
+        if not self._waiting:
+            self._waiting_since = time.monotonic()
         self._waiting.append(frames)
         self._waiting_bytes += len(frames)
         self._backlog.keep(frames)

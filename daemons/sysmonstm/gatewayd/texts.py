@@ -146,6 +146,7 @@ class Texts:
         return known[1]
 
 
-def frames_text(frames: Iterable[str]) -> str:
-    """A message of samples that are texts already."""
-    return f'{{"type":"frames","frames":[{",".join(frames)}]}}'
+def frames_text(frames: Iterable[str], *, skipped: bool = False) -> str:
+    """A message of samples that are texts already; `skipped` says that there were others before, which never come."""
+    members = '"skipped":true,' if skipped else ""
+    return f'{{"type":"frames",{members}"frames":[{",".join(frames)}]}}'

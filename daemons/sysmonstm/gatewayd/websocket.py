@@ -9,7 +9,8 @@ from http import HTTPStatus
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from sysmonstm import logs
-from sysmonstm.gatewayd import pulse, subscription
+from sysmonstm.gatewayd import backlog, pulse, subscription
+from sysmonstm.gatewayd.backlog import Backlog
 from sysmonstm.gatewayd.client import Client
 from sysmonstm.gatewayd.guard import check_origin
 from sysmonstm.gatewayd.keys import GATEWAY, SOCKETS
@@ -47,7 +48,7 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     try:
         hub.join(client, asked)
         async with asyncio.TaskGroup() as group:
-            work = _pump(way, client, hub), _look_after(way, client, signs, request.remote)
+            work = _pump(way, client, hub), _look_after(way, client, signs, hub.backlog, request.remote)
             tasks = [group.create_task(one) for one in work]
             await _listen(ws, way, hub, client, signs)
             for task in tasks:
@@ -115,10 +116,13 @@ async def _drained(way: SocketLine) -> bool:
     return True
 
 
-async def _look_after(way: SocketLine, client: Client, signs: Pulse, remote: str | None) -> None:
-    """Ping a client that says nothing, and let go of one that is dead."""
+async def _look_after(way: SocketLine, client: Client, signs: Pulse, unsent: Backlog, remote: str | None) -> None:
+    """Ping a client that says nothing, and let go of one that is dead or keeps others from being sent anything."""
     while True:
         await asyncio.sleep(pulse.LOOK_SECONDS)
+        if unsent.wanted and way.held_seconds > backlog.HOLD_SECONDS:
+            why = f"a browser has taken more than {backlog.HOLD_SECONDS:g} s to read what others wait for the room of"
+            return _let_go(way, client, why, remote)
         match signs.look(time.monotonic(), way.written, way.taken):
             case Verdict.PING:
                 way.write(PING)

@@ -13,6 +13,17 @@ const LONGEST_WAIT_MS = 15_000;
 const QUIET_MS = 20_000;
 /** Once the gateway has told that it sends beats, every 5 s: so long without a message means that the link is dead. */
 const MISSED_BEATS_MS = 12_000;
+/**
+ * A link that was given up may have been slow and not dead: the next is waited for twice as long, so that it can take
+ * what is large, up to so many times as long.
+ */
+const MOST_PATIENCE = 4;
+/** A link that was not given up for so long is not slow. */
+const CALM_MS = 300_000;
+/** So long after it was skipped, what this page was too slow for is surely in the history. */
+const STORED_MS = 5000;
+/** A link that is always slow is not to be made slower by asking for history all the time. */
+const SKIPPED_AGAIN_MS = 60_000;
 /** What the gateway does not follow now it may later, when other pages are closed. */
 const REFUSED_AGAIN_MS = 30_000;
 /** A longer query some proxies refuse; then it is asked for by a message. */
@@ -62,9 +73,15 @@ export class Connection {
     /** @type {WebSocket | null} */
     this.socket = null;
     this.attempt = 0;
+    this.patience = 1;
+    /** In milliseconds of performance.now(). */
+    this.openedAt = 0;
     this.retryTimer = 0;
     this.quietTimer = 0;
     this.refusedTimer = 0;
+    this.skippedTimer = 0;
+    /** When what was skipped may be asked for again, in milliseconds of performance.now(). */
+    this.skippedFrom = 0;
     /** Whether a beat was heard on this connection. */
     this.beats = false;
     /** Whether the next snapshot is one that was asked for. */
@@ -94,6 +111,7 @@ export class Connection {
     const asked = query === null ? null : this.subscription;
     const socket = new WebSocket(this.address + (query ?? ""));
     this.socket = socket;
+    this.openedAt = performance.now();
     this.beats = false;
     this.wished = true;
     this.expectWord(socket, QUIET_MS, () => this.giveUp(socket));
@@ -110,6 +128,7 @@ export class Connection {
    */
   take(socket, text) {
     if (socket !== this.socket) return;
+    this.heard();
     const message = /** @type {import("./contract.js").Message} */ (JSON.parse(text));
     if (message.type === "snapshot") {
       // It takes the place of what the gateway itself has missed, or of what this page was too slow for.
@@ -117,6 +136,7 @@ export class Connection {
       this.wished = false;
     }
     this.store.receive(message);
+    if (message.type === "frames" && message.skipped) this.askForSkipped();
     if (message.type === "snapshot" && this.store.link.state !== "open") {
       this.attempt = 0;
       this.store.setLink({ state: "open", attempt: 0, retryAt: 0 });
@@ -126,6 +146,22 @@ export class Connection {
     if (message.type === "beat") this.beats = true;
     if (this.beats) this.expectWord(socket, MISSED_BEATS_MS, () => this.giveUp(socket));
     else this.expectWord(socket, QUIET_MS, () => this.askForWord(socket));
+  }
+
+  askForSkipped() {
+    if (this.skippedTimer) return;
+    const wait = Math.max(STORED_MS, this.skippedFrom - performance.now());
+    this.skippedTimer = setTimeout(() => {
+      this.skippedTimer = 0;
+      this.skippedFrom = performance.now() + SKIPPED_AGAIN_MS;
+      this.store.miss();
+    }, wait);
+  }
+
+  heard() {
+    const { link } = this.store;
+    if (link.state === "quiet") this.store.setLink({ ...link, state: "open" });
+    if (performance.now() - this.openedAt > CALM_MS) this.patience = 1;
   }
 
   /**
@@ -155,6 +191,7 @@ export class Connection {
 
   /** @param {WebSocket} socket */
   giveUp(socket) {
+    this.patience = Math.min(2 * this.patience, MOST_PATIENCE);
     socket.close();
     // On a dead network the close event can take minutes.
     this.lost(socket);
@@ -162,13 +199,27 @@ export class Connection {
 
   /**
    * @param {WebSocket} socket
-   * @param {number} wait milliseconds
-   * @param {() => void} otherwise
+   * @param {number} wait milliseconds after which the page says that nothing comes
+   * @param {() => void} otherwise what to do when patience has an end as well
    */
   expectWord(socket, wait, otherwise) {
     clearTimeout(this.quietTimer);
+    this.after(socket, wait, () => {
+      const { link } = this.store;
+      if (this.patience === 1) return otherwise();
+      if (link.state === "open") this.store.setLink({ ...link, state: "quiet" });
+      this.after(socket, wait * (this.patience - 1), otherwise);
+    });
+  }
+
+  /**
+   * @param {WebSocket} socket
+   * @param {number} wait milliseconds
+   * @param {() => void} then unless it is another socket by then
+   */
+  after(socket, wait, then) {
     this.quietTimer = setTimeout(() => {
-      if (socket === this.socket) otherwise();
+      if (socket === this.socket) then();
     }, wait);
   }
 

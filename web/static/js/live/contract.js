@@ -31,7 +31,7 @@
  *   machines: MachineEntry[], metrics?: string[] | null}} SnapshotMessage
  * @typedef {SnapshotMessage
  *   | {type: "layout", id: string, series: Series[]}
- *   | {type: "frames", frames: Frame[]}
+ *   | {type: "frames", skipped?: boolean, frames: Frame[]}
  *   | ({type: "machine"} & MachineEntry)
  *   | {type: "state", machine: string, state: MachineState}
  *   | {type: "event", event: FleetEvent}

@@ -24,8 +24,9 @@ const SPARE_LAYOUTS = 50;
 const noChange = () => ({ machines: new Set(), membership: false, link: false, events: [], eventsLost: false, rules: false });
 
 /**
- * `attempt` counts from 1 while disconnected; `retryAt` is in milliseconds of Date.now().
- * @typedef {{state: "connecting" | "open" | "closed", attempt: number, retryAt: number}} Link
+ * It is "quiet" while nothing comes that should, and it may still be that it is slow. `attempt` counts from 1 while
+ * disconnected; `retryAt` is in milliseconds of Date.now().
+ * @typedef {{state: "connecting" | "open" | "quiet" | "closed", attempt: number, retryAt: number}} Link
  */
 
 export class Store {
@@ -190,6 +191,7 @@ export class Store {
   /** Something was said that did not come here: whoever keeps what was said asks for it anew. */
   miss() {
     this.generation += 1;
+    this.wake();
   }
 
   /** @param {import("./contract.js").SnapshotMessage} snapshot */

@@ -13,6 +13,9 @@ export function linkStatus(store) {
   if (store.link.state === "closed") {
     return { quality: "disconnected", short: "disconnected", long: "disconnected, retrying" };
   }
+  if (store.link.state === "quiet") {
+    return { quality: "unavailable", short: "not live", long: "nothing comes from the gateway at the moment; waiting for it" };
+  }
   if (store.link.state === "connecting" || !store.loaded) {
     return { quality: "connecting", short: "connecting", long: "" };
   }
