@@ -25,11 +25,11 @@ DAEMONS = ("aggregatord", "gatewayd", "alertd", "collectord")
 
 
 def eventually(what: str, ask: Callable[[], T | None]) -> T:
-    """The first answer that is not None or False; fails, naming `what`, if there is none for two minutes."""
+    """The first answer that is true, or has something in it; fails, naming `what`, if there is none for two minutes."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         answer = ask()
-        if answer is not None and answer is not False:
+        if answer:
             return answer
         time.sleep(0.1)
     raise AssertionError(f"in {PATIENCE_SECONDS:.0f} s it was not so: {what}")

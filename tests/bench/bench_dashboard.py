@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 
 import psycopg
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
@@ -22,6 +23,17 @@ URL = f"http://{GATEWAY}"
 LOADS = 5
 # What charts and sparklines are filled from, in seconds: of the first machine every sample, of the others some.
 HISTORY, INTERVAL, SPARSE_INTERVAL = 900, 5, 30
+# And of the first, for long ranges, a row of each of these tables for every bucket of so many seconds, for so long.
+DAY = 86_400
+TIERS = (("hours", 3600, 365 * DAY), ("minutes", 60, 30 * DAY))
+ROLLED_UP = """
+INSERT INTO {table} (time, machine, stream, layout, samples, low, mean, high)
+    SELECT at, %(machine)s, 1, %(layout)s, %(samples)s, numbers, numbers, numbers
+    FROM tiers, generate_series(done - %(span)s, done - step, step) AS at,
+        LATERAL (SELECT array_agg((random() * 100)::real) AS numbers
+                 FROM generate_series(1, %(values)s) WHERE at < done) AS others_each_time
+    WHERE step = %(step)s
+"""
 # How far apart the page's memory is looked at.
 MEMORY_SECONDS = 60.0
 SETTLE_SECONDS = 5.0
@@ -80,7 +92,7 @@ def main() -> None:
     parser.add_argument("--machines", type=int, default=1000)
     parser.add_argument("--values", type=int, default=100)
     parser.add_argument("--interval", type=float, default=INTERVAL)
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=600)
     arguments = parser.parse_args()
     if CHROMIUM is None:
         print(f"the dashboard is not measured: {MISSING}")
@@ -110,6 +122,19 @@ async def write_history(hub: Hub, machines: int, values: int) -> None:
         ages = range(HISTORY, 0, -(SPARSE_INTERVAL if number else INTERVAL))
         rows += [(machine, known[layout], now - age, [age % 97.0] * len(layouts[layout].series)) for age in ages]
     writer.frames(rows)
+    # Of the first machine, which was the first to be made.
+    for table, step, span in TIERS:
+        writer.connection.execute(
+            ROLLED_UP.format(table=table).encode(),
+            {
+                "machine": rows[0][0],
+                "layout": rows[0][1],
+                "samples": step // INTERVAL,
+                "values": len(layouts[0].series),
+                "step": timedelta(seconds=step),
+                "span": timedelta(seconds=span),
+            },
+        )
     writer.close()
 
 
