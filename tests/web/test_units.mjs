@@ -42,6 +42,13 @@ test("counts are whole up to ten thousand, then short", () => {
   assert.equal(format(2_500_000, "count/s"), "2.50 M/s");
 });
 
+test("what is small is not written as nothing", () => {
+  assert.equal(format(0.00004, "count"), "0.000040");
+  assert.equal(format(1 / 300, "count/s"), "0.0033/s");
+  assert.equal(format(-0.0042, "count"), "-0.0042");
+  assert.equal(format(0.05, "count"), "0.05");
+});
+
 test("durations are said in two units", () => {
   assert.equal(duration(59.9), "59 s");
   assert.equal(duration(3599), "59 min");
@@ -55,6 +62,14 @@ test("labels of an axis share one scale, and where they are mirrored they have n
   assert.deepEqual(axisLabels([0, 512 * 2 ** 20, 2 ** 30, 1.5 * 2 ** 30], "bytes", false), ["0", "0.5 GiB", "1.0 GiB", "1.5 GiB"]);
   assert.deepEqual(axisLabels([-20, 0, 20], "percent", true), ["20%", "0", "20%"]);
   assert.deepEqual(axisLabels([-20, 0, 20], "percent", false), ["-20%", "0", "20%"]);
+});
+
+test("no two ticks of an axis have the same label, however small they are", () => {
+  assert.deepEqual(axisLabels([0, 0.00001, 0.00002], "count", false), ["0", "0.00001", "0.00002"]);
+  assert.deepEqual(axisLabels([0, 0.0025, 0.005], "percent", false), ["0", "0.0025%", "0.0050%"]);
+  assert.deepEqual(axisLabels([0, 0.1, 0.2, 0.1 + 0.2], "count/s", false), ["0", "0.1/s", "0.2/s", "0.3/s"]);
+  assert.deepEqual(axisLabels([0, 5000, 10000], "percent", false), ["0", "5000%", "10000%"]);
+  assert.deepEqual(axisLabels([0, 100, 200], "seconds", false), ["0", "1.67 min", "3.33 min"]);
 });
 
 test("steps of an axis are powers of two for bytes", () => {

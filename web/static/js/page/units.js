@@ -6,6 +6,10 @@ const BYTE_PREFIXES = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 const COUNT_PREFIXES = ["", "k", "M", "G", "T", "P"];
 /** Bits of a byte: network rates can be read in either. */
 const BITS = 8;
+/** Below it two decimals say too little of a number. */
+const SMALL = 0.00995;
+/** As many digits write the ticks of an axis, which are round, but for thirds. */
+const TICK_DIGITS = 4;
 const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86400;
@@ -74,6 +78,8 @@ function threeDigits(value) {
   if (size >= 99.95 || size === 0) return value.toFixed(0);
   // Sizes come as float32: 64 GiB is not quite whole any more.
   if (Math.abs(value - Math.round(value)) < size * 1e-5) return value.toFixed(0);
+  // Two decimals would write it as nothing.
+  if (size < SMALL) return value.toPrecision(2);
   return value.toFixed(size >= 9.995 ? 1 : 2);
 }
 
@@ -100,17 +106,22 @@ export function format(value, unit) {
 export function axisLabels(values, unit, mirrored) {
   const { divisor, suffix } = scaleFor(Math.max(0, ...values.map(Math.abs)), unit);
   const scaled = values.map((value) => (mirrored ? Math.abs(value) : value) / divisor);
-  const digits = scaled.every((one) => Math.abs(one - Math.round(one)) < 1e-6) ? 0 : fractionDigits(scaled);
+  const digits = decimalsOf(scaled);
   return scaled.map((one) => (one === 0 ? "0" : one.toFixed(digits) + suffix));
 }
 
 /**
+ * How many decimals write all of them as they are; two where none do, as of thirds.
  * @param {number[]} values
  * @returns {number}
  */
-function fractionDigits(values) {
-  const even = values.every((one) => Math.abs(one * 10 - Math.round(one * 10)) < 1e-6);
-  return even ? 1 : 2;
+function decimalsOf(values) {
+  const largest = Math.max(...values.map(Math.abs));
+  const most = Math.max(2, TICK_DIGITS - 1 - Math.floor(Math.log10(largest || 1)));
+  for (let digits = 0; digits <= most; digits += 1) {
+    if (values.every((one) => Math.abs(Number(one.toFixed(digits)) - one) <= Math.abs(one) * 1e-6)) return digits;
+  }
+  return 2;
 }
 
 /**
