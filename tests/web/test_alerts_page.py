@@ -32,6 +32,12 @@ from tests.whole_system import WholeSystem, eventually
 pytestmark = pytest.mark.browser
 
 PAGE = "/?view=alerts&last=5m"
+# How many lines the text of an element takes.
+LINES = """one => {
+    const range = document.createRange();
+    range.selectNodeContents(one);
+    return range.getClientRects().length;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +213,14 @@ def test_each_rule_is_a_sentence_with_its_source_and_how_many_fire(open_page: Op
     expect(pending.locator("td").nth(3)).to_have_text("1")
     rule.get_by_role("link", name="shop.queue").click()
     expect(page.locator("#compare-list tr")).to_have_count(3)
+
+
+def test_where_a_rule_is_from_is_not_broken_within_a_word(open_page: Open) -> None:
+    """Its column is narrowest where the table still fits the page."""
+    page = open_page(PAGE, (645, 1000))
+    source = page.locator("#alerts-rules tr[data-rule=memory-high] .source")
+    expect(source).to_have_text("default")
+    assert source.evaluate(LINES) == 1
 
 
 def test_rules_that_are_changed_are_there_by_themselves(open_page: Open, fleet: SmallFleet) -> None:
