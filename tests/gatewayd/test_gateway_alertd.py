@@ -14,7 +14,7 @@ from aiohttp import web
 
 from sysmonstm.gatewayd import alerts
 from sysmonstm.gatewayd.alerts import AlertdAwayError, AlertdClient
-from sysmonstm.gatewayd.readiness import lacking
+from sysmonstm.gatewayd.readiness import lacking, unevaluated
 from tests.alertd.alertd_process import RULES, Starter
 from tests.gatewayd.running_gateway import RunningGateway, serving
 from tests.gatewayd.test_gateway_openapi import fault
@@ -61,6 +61,42 @@ async def test_browsers_are_told_that_the_rules_are_others_and_only_then(
             told = await watcher.next_of("rules")
             assert before is not None and told["since"] > before
             assert "hotter" in [rule["rule"] for rule in (await running.get("/api/rules"))["rules"]]
+
+
+async def test_browsers_are_told_that_alerts_are_evaluated_no_more_and_that_they_are_again(
+    redis_url: str, database_url: str, start: Starter
+) -> None:
+    alertd = await start(redis_url, database_url)
+    await alertd.said("alertd.started")
+    async with serving(redis_url, database_url, alertd=f"unix:{alertd.control}") as running:
+        await state_becomes(running, "alertd", "up")
+        async with running.watch() as watcher:
+            await watcher.next_of("snapshot")
+            alertd.process.send_signal(signal.SIGSTOP)
+            try:
+                away = "sysmon-alertd did not answer within 2 s"
+                # Before that it may hear no aggregator.
+                while (await watcher.next_of("alerting"))["unevaluated"] != away:
+                    pass
+                async with running.watch() as late:
+                    assert (await late.next())["unevaluated"] == away
+            finally:
+                alertd.process.send_signal(signal.SIGCONT)
+            assert (await watcher.next_of("alerting"))["unevaluated"] != away
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({}, ""),
+        ({"hears_aggregators": True}, ""),
+        ({"hears_aggregators": False}, "sysmon-alertd hears no aggregator"),
+        ({"hears_aggregators": False, "redis": {"state": "away"}}, ""),
+        ({"database": {"state": "away"}}, ""),
+    ],
+)
+def test_an_alertd_that_hears_nobody_evaluates_nothing(status: dict[str, object], why: str) -> None:
+    assert unevaluated(status) == why
 
 
 def test_the_rules_that_it_hears_of_first_and_nonsense_are_no_news() -> None:

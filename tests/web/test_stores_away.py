@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -57,6 +59,35 @@ def test_without_redis_pages_say_so_history_is_there_and_live_comes_back(
     machine.wait_for_function(NEWER, arg=then, timeout=PATIENCE_MS)
     for page in pages:
         still_there(page)
+
+
+def test_where_alerts_are_not_evaluated_every_page_says_so_until_they_are(
+    open_page: Open, dashboard_system: WholeSystem
+) -> None:
+    pages = [open_page(path) for path in ("/", MACHINE_PAGE, "/?view=compare", "/?view=alerts")]
+    for page in pages:
+        live(page)
+        expect(page.locator("#alerting-banner")).to_be_hidden(timeout=PATIENCE_MS)
+    alertd = dashboard_system.pid("alertd")
+    os.kill(alertd, signal.SIGSTOP)
+    try:
+        for page in pages:
+            expect(page.locator("#alerting-banner")).to_have_text(
+                "Alerts are not evaluated: sysmon-alertd did not answer within 2 s", timeout=PATIENCE_MS
+            )
+        expect(pages[-1].locator("#alerts-none")).to_have_text("Nothing fired when alerts were last evaluated.")
+        # Its meters are coloured all the same, and have no marks, as nobody knows where the rules begin to hold.
+        fresh = open_page("/")
+        meter = fresh.locator(f'[data-machine="{MACHINE}"] .cell-memory .meter')
+        expect(meter).to_have_attribute("data-level", re.compile("ok|warning|critical"))
+        expect(meter.locator("u")).to_have_count(0)
+    finally:
+        os.kill(alertd, signal.SIGCONT)
+    for page in (*pages, fresh):
+        expect(page.locator("#alerting-banner")).to_be_hidden(timeout=PATIENCE_MS)
+        expect(page.locator("#link-text")).to_have_text("live")
+    expect(meter.locator("u")).not_to_have_count(0, timeout=PATIENCE_MS)
+    expect(pages[-1].locator("#alerts-none")).to_have_text("Nothing fires.")
 
 
 def test_without_the_database_live_goes_on_what_is_away_is_said_and_comes_back(

@@ -207,5 +207,6 @@ class Channel:
         # A page that has just asked for other metrics can tell what is still about the ones before.
         metrics = self.subscription.metrics
         of = json.dumps(None if metrics is None else sorted(metrics))
-        head = f'"type":"snapshot","time":{time.time()},{live},"metrics":{of}'
+        alerting = f'"unevaluated":{json.dumps(picture.unevaluated)}'
+        head = f'"type":"snapshot","time":{time.time()},{live},{alerting},"metrics":{of}'
         return f'{{{head},"layouts":{{{series}}},"machines":[{shown}]}}'

@@ -121,6 +121,12 @@ class Hub:
             self._broadcast(message("rules", since=since))
         self._rules_since = since
 
+    def hear_of_alerting(self, unevaluated: str) -> None:
+        """Tell everybody if alerts are evaluated no more, with the reason, or are again: ""."""
+        if unevaluated != self.picture.unevaluated:
+            self.picture.unevaluated = unevaluated
+            self._broadcast(message("alerting", unevaluated=unevaluated))
+
     def join(self, client: Client, asked: Subscription) -> None:
         """Have a client hear what it asks for; everything, and why, if that cannot be."""
         self.clients.add(client)

@@ -24,7 +24,7 @@ DEFLATE_BEYOND_BYTES = 1024
 # With what a sync flush ends, which RFC 7692 leaves out.
 FLUSHED = b"\x00\x00\xff\xff"
 # The types of message that a snapshot makes needless.
-IN_SNAPSHOT = frozenset({"layout", "machine", "state", "live", "forgotten"})
+IN_SNAPSHOT = frozenset({"layout", "machine", "state", "live", "forgotten", "alerting"})
 
 
 class Message:

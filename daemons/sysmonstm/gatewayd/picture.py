@@ -13,12 +13,14 @@ class Picture:
     """The fleet, and whether it is as Redis has it now.
 
     `away_us`, in microseconds since 1970, is when Redis went away, None while it is here. While it is away nobody knows
-    who is silent: states stay as they were then. `away_reason` is a sentence for people.
+    who is silent: states stay as they were then. `away_reason` is a sentence for people, and so is `unevaluated`: why
+    no alert is evaluated, "" while they are.
     """
 
     fleet: Fleet = field(default_factory=Fleet)
     away_us: int | None = 0
     away_reason: str = "Redis has not answered yet"
+    unevaluated: str = ""
 
     @property
     def live(self) -> bool:

@@ -149,28 +149,38 @@ def aggregator(hub: Hub) -> Dependency:
     return Dependency("aggregator", needed=False, ask=ask)
 
 
+DEAF = "it hears no aggregator"
+
+
 def alertd(client: AlertdClient, hub: Hub) -> Dependency:
     """Whoever watches the rules. Without one the gateway shows the alerts as they were written last.
 
-    What it says of itself is also how the hub hears that the rules are others.
+    What it says of itself is also how the hub hears that the rules are others, and whether anything is evaluated.
     """
 
     async def ask() -> str:
         try:
             status = await client.status()
         except AlertdAwayError as error:
+            hub.hear_of_alerting(str(error))
             raise DownError(str(error)) from None
         hub.hear_of_rules(status.get("rules_since"))
+        hub.hear_of_alerting(unevaluated(status))
         return lacking(status)
 
     return Dependency("alertd", needed=False, ask=ask)
+
+
+def unevaluated(status: Mapping[str, object]) -> str:
+    """Why an alertd that says this of itself evaluates nothing; "" if it does, or if Redis is what all lack."""
+    return "sysmon-alertd hears no aggregator" if lacking(status) == DEAF else ""
 
 
 def lacking(status: Mapping[str, object]) -> str:
     """What an alertd that says this of itself lacks; empty if nothing."""
     said = [f"its {name} is away" for name in ("redis", "database") if _is_away(status.get(name))]
     if status.get("hears_aggregators") is False:
-        said.append("it hears no aggregator")
+        said.append(DEAF)
     return ", ".join(said)
 
 

@@ -104,7 +104,12 @@ store.onChange((change) => {
     void thresholds.refresh();
     page?.askForEvents();
   } else if (change.eventsLost) page?.askForEvents();
-  if (change.link) drawStatus(store);
+  if (change.link) {
+    drawStatus(store);
+    alerts.hear(store.unevaluated);
+    // Who was away may be back.
+    if (!store.unevaluated) thresholds.retry();
+  }
   if (change.events.length) events.add(change.events);
   if (change.events.some((event) => event.kind.startsWith("alert."))) void alerts.refresh();
   if (change.rules) void thresholds.refresh();

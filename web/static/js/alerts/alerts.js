@@ -27,6 +27,8 @@ export class Alerts {
     this.known = "loading";
     /** Why they cannot be asked for now, or "". */
     this.why = "";
+    /** Why they are not evaluated, and so may be others than these; "" while they are. */
+    this.unevaluated = "";
     /** @type {Map<string, string>} */
     this.worstOf = new Map();
     this.asking = false;
@@ -44,6 +46,18 @@ export class Alerts {
    */
   worst(machine) {
     return this.worstOf.get(machine) ?? "";
+  }
+
+  /** Why these may not be what fires now, or "". */
+  get old() {
+    return this.why || this.unevaluated;
+  }
+
+  /** @param {string} unevaluated why they are not evaluated, or "" */
+  hear(unevaluated) {
+    if (unevaluated === this.unevaluated) return;
+    this.unevaluated = unevaluated;
+    this.onChange();
   }
 
   /** Ask the gateway; one question at a time, and one more if news came meanwhile. */

@@ -107,9 +107,9 @@ export class AlertsPage extends Page {
     setText(byId("alerts-pending-count"), countText(soon.length, pending.length));
     setText(byId("alerts-none"), this.whyNone(chosen.length, firing.length));
     show(byId("alerts-none"), chosen.length === 0);
-    byId("alerts-none").dataset.state = known;
-    setText(byId("alerts-old"), `These are the alerts as they were: ${this.alerts.why}.`);
-    show(byId("alerts-old"), known === "away" && firing.length + pending.length > 0);
+    byId("alerts-none").dataset.state = this.alerts.old ? "away" : known;
+    setText(byId("alerts-old"), `These are the alerts as they were: ${this.alerts.old}.`);
+    show(byId("alerts-old"), this.alerts.old !== "" && firing.length + pending.length > 0);
   }
 
   /**
@@ -120,7 +120,7 @@ export class AlertsPage extends Page {
     if (this.alerts.known === "loading") return "Loading…";
     if (all > chosen) return `${counted(all, "alert")} fire${all === 1 ? "s" : ""}, and none is among those that are chosen.`;
     if (this.alerts.known === "away") return `Alerts cannot be read at the moment: ${this.alerts.why}.`;
-    return "Nothing fires.";
+    return this.alerts.unevaluated ? "Nothing fired when alerts were last evaluated." : "Nothing fires.";
   }
 
   drawPast() {

@@ -27,7 +27,9 @@
  *   times: number[], series: (HistorySeries & {machine: string})[], gaps: (HistoryGap & {machine: string})[],
  *   unknown: string[], left_out?: {machine: string, unit: string}[]}} FleetHistory
  *
- * @typedef {{type: "snapshot", time: number, live: boolean, reason?: string, layouts: Record<string, Series[]>,
+ * Of `unevaluated`, "" says that alerts are evaluated; else it is why they are not.
+ *
+ * @typedef {{type: "snapshot", time: number, live: boolean, reason?: string, unevaluated?: string, layouts: Record<string, Series[]>,
  *   machines: MachineEntry[], metrics?: string[] | null}} SnapshotMessage
  * @typedef {SnapshotMessage
  *   | {type: "layout", id: string, series: Series[]}
@@ -39,6 +41,7 @@
  *   | {type: "forgotten", machines: string[]}
  *   | {type: "beat", time: number}
  *   | {type: "rules", since: number}
+ *   | {type: "alerting", unevaluated: string}
  *   | {type: "error", detail: string}} Message
  */
 export {};

@@ -46,6 +46,8 @@ export class Store {
     this.link = { state: "connecting", attempt: 0, retryAt: 0 };
     /** Why there is no live data although the link is open; "" while there is. */
     this.liveFault = "";
+    /** Why no alert is evaluated; "" while they are. */
+    this.unevaluated = "";
     /** Why the gateway does not send what is asked for, but everything; "" if it does. */
     this.refusal = "";
     this.loaded = false;
@@ -172,6 +174,10 @@ export class Store {
         this.liveFault = message.live ? "" : message.reason || "no reason given";
         this.pending.link = true;
         break;
+      case "alerting":
+        this.unevaluated = message.unevaluated;
+        this.pending.link = true;
+        break;
       case "rules":
         this.pending.rules = true;
         break;
@@ -204,6 +210,7 @@ export class Store {
     this.clock.take(snapshot.time);
     this.metrics = snapshot.metrics ?? null;
     this.liveFault = snapshot.live ? "" : snapshot.reason || "no reason given";
+    this.unevaluated = snapshot.unevaluated ?? "";
     for (const [id, series] of Object.entries(snapshot.layouts)) {
       if (!this.layouts.has(id)) this.layouts.set(id, new Layout(id, series));
     }

@@ -7,7 +7,7 @@ import { USUAL, gaugeOf, levelOf, limitsOf, watchesOf } from "./limits.js";
 /** @typedef {import("./limits.js").Limit} Limit */
 /** @typedef {import("./machine_state.js").Machine} Machine */
 
-/** Nothing tells the page that alertd has read its rules anew, so it looks from time to time. */
+/** A gateway of another version does not say that the rules are others, so the page looks from time to time. */
 const AGAIN_MS = 300_000;
 const RETRY_MS = 30_000;
 
@@ -32,7 +32,9 @@ export class Thresholds {
    * @param {number | null} [full] the value at which the meter is full
    */
   gauge(machine, metric, instance, value, full = 100) {
-    return gaugeOf(this.limits(machine, metric, instance), value, full);
+    const gauge = gaugeOf(this.limits(machine, metric, instance), value, full);
+    // A mark says where a rule begins to hold: what is usual is none.
+    return this.said === null ? { ...gauge, marks: [] } : gauge;
   }
 
   /**
@@ -56,6 +58,11 @@ export class Thresholds {
     // Without alertd a full disk still looks full.
     if (this.said === null) return metric.endsWith(".percent") ? USUAL : [];
     return limitsOf(this.watches, machine.name, metric, instance);
+  }
+
+  /** Ask if the last question had no answer. */
+  retry() {
+    if (this.said === null) void this.refresh();
   }
 
   /** Ask now; and again later, by itself. */

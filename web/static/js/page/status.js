@@ -34,6 +34,8 @@ export function drawStatus(store) {
   show(byId("link-banner"), long !== "");
   setText(byId("link-reason"), long);
   setText(byId("link-countdown"), countdown(store));
+  show(byId("alerting-banner"), store.unevaluated !== "");
+  setText(byId("alerting-reason"), `Alerts are not evaluated: ${store.unevaluated}`);
 }
 
 /** @param {Store} store */
