@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 from aiohttp.test_utils import TestServer
 
 from sysmonstm.gatewayd.__main__ import running
@@ -28,6 +28,13 @@ async def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline, "waited in vain"
         await asyncio.sleep(0.01)
+
+
+class Server(TestServer):
+    """Lets handlers run on whose client is gone, as the daemon does; aiohttp's own for tests cancels them."""
+
+    async def _make_runner(self, **options: Any) -> web.BaseRunner:
+        return await super()._make_runner(**options | {"handler_cancellation": False})
 
 
 @dataclass
@@ -111,7 +118,7 @@ async def serving(
         redis_url=redis_url, timescale_url=database_url, allowed_hosts=allowed_hosts, alertd=alertd
     )
     async with running(settings, Service()) as gateway:
-        server = TestServer(make_app(gateway), port=port)
+        server = Server(make_app(gateway), port=port)
         async with server, ClientSession() as session:
             yield RunningGateway(gateway, server, session)
 

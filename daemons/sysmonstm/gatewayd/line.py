@@ -17,6 +17,8 @@ import sys
 import termios
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -61,6 +63,11 @@ class SocketLine:
         return bool(self._waiting) or self.buffered > LEFT_BYTES
 
     @property
+    def closing(self) -> bool:
+        """Whether nothing that is written now would be sent."""
+        return self._ws.closed or self._transport.is_closing()
+
+    @property
     def buffered(self) -> int:
         """How many bytes the transport keeps for this client alone."""
         return self._transport.get_write_buffer_size()
@@ -82,7 +89,7 @@ class SocketLine:
 
     def write(self, frames: bytes) -> None:
         """Send whole frames, unless the connection closes."""
-        if self._closing:
+        if self.closing:
             return
         self.written += len(frames)
         if not self.full and len(frames) <= PART_BYTES:
@@ -94,6 +101,20 @@ class SocketLine:
         self._waiting_bytes += len(frames)
         self._backlog.keep(frames)
         self._feed()
+
+    @contextmanager
+    def unread(self) -> Iterator[None]:
+        """Leave what the client says to the kernel for as long as the block.
+
+        aiohttp does so where what it has not been asked for is long enough, but its older versions count the bytes that
+        messages hold: those that hold none are never too many. Who asks for the next message in the same breath gets
+        what has been read, and so no more is read before all of that has been looked at.
+        """
+        self._transport.pause_reading()
+        try:
+            yield
+        finally:
+            self._transport.resume_reading()
 
     async def drain(self) -> None:
         """Wait until little is left."""
@@ -112,12 +133,8 @@ class SocketLine:
         while self._waiting:
             self._drop_first()
 
-    @property
-    def _closing(self) -> bool:
-        return self._ws.closed or self._transport.is_closing()
-
     def _feed(self) -> None:
-        if self._closing:
+        if self.closing:
             self.let_go()
         while self._waiting and self.buffered <= LEFT_BYTES:
             part = memoryview(self._waiting[0])[self._given : self._given + PART_BYTES]

@@ -22,7 +22,8 @@ from sysmonstm.gatewayd.subscription import Subscription
 from sysmonstm.problem import ProblemError
 
 CLOSE_SECONDS = 1.0
-# Between two wishes of a client that are looked at: it may have millions, and each costs us up to a millisecond.
+# Between two messages of a client that are looked at, pings and pongs too: it may have millions, and a wish costs us up
+# to a millisecond.
 HEED_SECONDS = 0.05
 GOING_AWAY = b"the gateway restarts; connect again in 1 s"
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -80,16 +81,20 @@ def _asked(request: web.Request) -> Subscription:
 async def _listen(ws: web.WebSocketResponse, way: SocketLine, hub: Hub, client: Client, signs: Pulse) -> None:
     """Heed what the client says until it is gone."""
     async for received in ws:
+        if way.closing:
+            return  # what it said before it went may be more than could be looked at within the hour
         signs.heard(time.monotonic())
-        if received.type is WSMsgType.TEXT:
-            hub.heed(client, received.data)
-            await asyncio.sleep(HEED_SECONDS)
-        elif received.type is WSMsgType.PING:
-            if not await _drained(way):
-                return
-            way.write(pong(received.data))
-        elif received.type is WSMsgType.BINARY:
+        if received.type is WSMsgType.BINARY:
             await ws.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b"messages are JSON text")
+            continue
+        with way.unread():
+            if received.type is WSMsgType.TEXT:
+                hub.heed(client, received.data)
+            elif received.type is WSMsgType.PING:
+                if not await _drained(way):
+                    return
+                way.write(pong(received.data))
+            await asyncio.sleep(HEED_SECONDS)
 
 
 async def _pump(way: SocketLine, client: Client, hub: Hub) -> None:
