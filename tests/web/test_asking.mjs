@@ -160,8 +160,27 @@ test("what the gateway refuses is said, everything is asked for in its place, an
   mock.timers.tick(11_000);
   const wish = { type: "subscribe", machines: null, metrics };
   assert.deepEqual(socket.sent, [wish, { type: "subscribe", machines: null, metrics: null }, wish]);
+  socket.say({ type: "error", detail: "too many" });
+  assert.equal(socket.sent.length, 3);
+  // Nobody has asked for this one: it is what the gateway itself has missed.
+  const before = store.generation;
+  socket.say({ type: "snapshot", time: 1000, live: true, layouts: {}, machines: [], metrics: null });
+  assert.equal(store.generation, before + 1);
   socket.say({ type: "snapshot", time: 1000, live: true, layouts: {}, machines: [], metrics: [...metrics].sort() });
   assert.equal(store.refusal, "");
+  warn.mock.restore();
+  mock.timers.reset();
+});
+
+test("where the address asks for what is refused, everything has come already and is not asked for again", () => {
+  const warn = mock.method(console, "warn", () => {});
+  const { connection, store } = connected();
+  connection.subscribe({ machines: null, metrics: ["cpu.percent"] });
+  connection.open();
+  const socket = Socket.made.at(-1);
+  socket.say({ type: "snapshot", time: 1000, live: true, layouts: {}, machines: [], metrics: null });
+  socket.say({ type: "error", detail: "too many" });
+  assert.deepEqual([store.refusal, socket.sent], ["too many", []]);
   warn.mock.restore();
   mock.timers.reset();
 });

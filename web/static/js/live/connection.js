@@ -170,10 +170,12 @@ export class Connection {
    */
   refused(why) {
     console.warn(`the gateway says: ${why}`);
-    // Where it was asked for in the address, everything comes by itself.
-    const nothing = this.store.link.state === "open" && !this.store.refusal;
+    // Where it was asked for in the address, everything has come by itself, before it was said why.
+    const nothing = this.wished && !this.store.refusal;
     this.store.setRefusal(why);
     if (nothing) this.socket?.send(JSON.stringify({ type: "subscribe", ...EVERYTHING }));
+    // No snapshot comes for what was refused: the next is of something else.
+    else this.wished = false;
     clearTimeout(this.refusedTimer);
     this.refusedTimer = setTimeout(() => this.sendSubscription(), REFUSED_AGAIN_MS);
   }
