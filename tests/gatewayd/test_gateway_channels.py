@@ -171,6 +171,23 @@ def test_those_who_missed_the_same_are_sent_one_and_the_same(encoded: list[str])
     assert encoded == ["frames"]
 
 
+def test_what_was_missed_is_not_older_than_what_a_machine_says_of_itself_meanwhile() -> None:
+    wall = Wall(*MANY)
+    (first, line), (second, late) = wall.browser(), wall.browser()
+    for one in (line, late):
+        one.full = True
+    for value in (1.0, 2.0):
+        wall.sample(MANY[0], value)
+        wall.flush()
+    late.take()
+    drain(first, line)
+    wall.sample(MANY[0], 3.0)  # is gathered
+    wall.hello(MANY[0], os="new")
+    drain(second, late)
+    hello, missed = late.take()
+    assert [hello["values"][0], missed["frames"][0]["values"][0]] == [3.0, 3.0]
+
+
 def test_of_what_many_missed_from_many_turns_on_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel, "MAX_MISSED_CHARACTERS", 20_000)
     wall = Wall(*MANY)
