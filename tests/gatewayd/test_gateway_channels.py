@@ -267,6 +267,18 @@ def test_many_small_notices_go_by_few_writes_and_stop_where_the_line_is_full() -
     assert not client.notices
 
 
+def test_a_layout_that_is_told_again_stays_before_what_needs_it() -> None:
+    wall = Wall(*MANY)
+    slow, line = wall.browser()
+    line.full = True
+    wall.hub._broadcast(message("event", "1", event={"id": 1}))
+    line.take()
+    for kind, about in (("layout", "aa"), ("machine", MANY[0]), ("layout", "aa")):
+        slow.tell(Bundle([message(kind, about)]))
+    drain(slow, line)
+    assert [one["type"] for one in line.take()] == ["layout", "machine"]
+
+
 def test_events_beyond_the_bound_are_lost_oldest_first_and_counted() -> None:
     client = Client(RecordingLine(), counts := Counts())
     client.tell(Bundle([Message("event", str(number), "{}") for number in range(MAX_NOTICES + 5)]))
