@@ -90,6 +90,18 @@ def test_who_comes_between_two_moments_is_told_what_the_snapshot_lacks() -> None
     assert values(told) == dict.fromkeys(MANY, 0.0) | {MANY[0]: 1.0, MANY[1]: 2.0, MANY[2]: 3.0}
 
 
+def test_where_much_was_said_since_a_snapshot_who_comes_gets_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "MAX_OPENING", 3)
+    wall = Wall(*MANY)
+    wall.browser()
+    told = []
+    for number in range(4):
+        wall.hello(MANY[0], os=str(number))
+        _, late = wall.browser()
+        told.append([one["type"] for one in late.take() if one["type"] != "beat"])
+    assert told == [["snapshot", "machine"], ["snapshot", "machine", "machine"], ["snapshot"], ["snapshot", "machine"]]
+
+
 def test_few_machines_are_shown_at_once_and_many_together() -> None:
     wall = Wall(*MANY)
     (_, all_of_them), (_, few) = wall.browser(), wall.browser(Subscription(frozenset(MANY[:FEW_MACHINES])))

@@ -80,6 +80,7 @@ def test_any_other_host_is_not(host: str) -> None:
         ("https://mon.example.org", "mon.example.org"),
         ("https://mon.example.org:443", "Mon.Example.Org"),
         ("http://[::1]:8000", "[::1]:8000"),
+        ("http://hub.:8000", "hub.:8000"),
     ],
 )
 def test_a_page_of_this_server_may_open_the_websocket(origin: str, host: str) -> None:

@@ -73,7 +73,7 @@ def check_origin(headers: Mapping[str, str]) -> None:
     except ValueError:
         parts, port = urlsplit(""), None
     name, host_port = _split(host)
-    if not parts.hostname or (parts.hostname, port) != (name, host_port or DEFAULT_PORTS.get(parts.scheme)):
+    if not parts.hostname or (parts.hostname.rstrip("."), port) != (name, host_port or DEFAULT_PORTS.get(parts.scheme)):
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
             "the page that asks is not one of this server's; a proxy in between must pass the Host header on",

@@ -4,6 +4,8 @@
 /** Longer than the gateway itself waits for the database, or for sysmon-alertd. */
 const PATIENCE_MS = 10_000;
 const RETRY_SECONDS = 5;
+/** Whatever a proxy says. */
+const LATEST_SECONDS = 600;
 /** Who has to wait longer than that is told how long. */
 const LONG_SECONDS = 20;
 
@@ -26,7 +28,7 @@ export class NoAnswer extends Error {
     this.why = why;
     this.status = status;
     this.detail = detail;
-    this.retryAfter = retryAfter;
+    this.retryAfter = Math.min(retryAfter, LATEST_SECONDS);
   }
 
   /** Whether asking again later can help. */
@@ -47,7 +49,7 @@ export class NoAnswer extends Error {
   told(what, many = false) {
     const said = this.sentence(what, many);
     if (!this.passing) return said;
-    return this.retryAfter > LONG_SECONDS ? `${said} Trying again in ${this.retryAfter} s.` : `${said} Trying again.`;
+    return this.retryAfter > LONG_SECONDS ? `${said} Trying again after ${this.retryAfter} s.` : `${said} Trying again.`;
   }
 
   /**
@@ -98,7 +100,7 @@ export async function answerOf(address, signal = null, patience = PATIENCE_MS) {
  * @returns {number} milliseconds
  */
 export function untilAgain(seconds = RETRY_SECONDS) {
-  return seconds * 1000 * (0.5 + Math.random());
+  return seconds * 1000 * (1 + Math.random() / 2);
 }
 
 /**
