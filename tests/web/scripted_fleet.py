@@ -90,15 +90,15 @@ def rule(metric: str, threshold: float, severity: str = "warning", **changed: ob
     return {**about, "metric": metric, "threshold": threshold, "severity": severity, **changed}
 
 
-def history_of(url: str) -> Message:
-    """An answer of /api/history in which every machine has had 42."""
+def history_of(url: str, had: Mapping[str, Mapping[str, float]]) -> Message:
+    """An answer of /api/history in which every machine has had 42, or what each instance of a metric `had`."""
     asked = {name: value[0] for name, value in parse_qs(urlsplit(url).query).items()}
     first, last = float(asked["from"]), float(asked["to"])
     times = [first + 10 * number for number in range(int((last - first) / 10))]
-    numbers = [42.0] * len(times)
     series = [
-        {"machine": name, "instance": "", "min": numbers, "mean": numbers, "max": numbers}
+        {"machine": name, "instance": instance, **dict.fromkeys(("min", "mean", "max"), [number] * len(times))}
         for name in asked["machines"].split(",")
+        for instance, number in had.get(asked["metric"], {"": 42.0}).items()
     ]
     measured = {"from": first, "to": last, "step_seconds": 10, "times": times, "series": series}
     return {"metric": asked["metric"], **measured, "gaps": [], "unknown": []}
@@ -112,6 +112,8 @@ class Script:
     alerts: list[Message] = field(default_factory=list)
     # None: alertd is away.
     rules: list[Message] | None = field(default_factory=list)
+    # What history says that every machine has had, by metric and instance; 42 of what is not there.
+    had: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     histories: list[str] = field(default_factory=list)
     # Addresses of its WebSockets, and what was sent to them.
     opened: list[str] = field(default_factory=list)
@@ -146,7 +148,7 @@ class Script:
 
     def _history(self, route: Route) -> None:
         self.histories.append(route.request.url)
-        route.fulfill(json=history_of(route.request.url))
+        route.fulfill(json=history_of(route.request.url, self.had))
 
 
 @contextmanager

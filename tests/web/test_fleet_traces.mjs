@@ -25,11 +25,12 @@ const answer = (...all) => ({ step_seconds: 10, times: [9400, 9410, 9420], serie
 const HISTORY = {
   "cpu.percent": answer(series("a", "", 1, null, 3), series("b", "", 7, 8, 9)),
   "memory.percent": answer(series("a", "", 50, 51, 52)),
+  "filesystem.percent": answer(series("a", "/", 40, 41, null), series("a", "/data", 30, 90, null), series("a", "/tmp", null, 5, null)),
   "network.received": answer(series("a", "eth0", 1, 2, null), series("a", "eth1", 10, null, null), series("a", "lo", 99, 99, 99)),
   "network.sent": answer(series("a", "eth0", 100, 200, null)),
 };
 
-test("each machine's traces are filled by one question a metric, traffic without the loopback interface", async () => {
+test("each machine's traces are filled by one question a metric, traffic without the loopback interface, of file systems the fullest", async () => {
   const asked = [];
   const [a, b] = [machine("a"), machine("b")];
   const ask = async (question) => {
@@ -37,9 +38,10 @@ test("each machine's traces are filled by one question a metric, traffic without
     return HISTORY[question.metric] ?? null;
   };
   assert.equal(await fillTraces(batchesOf([a, b], NOW)[0], new AbortController().signal, ask), true);
-  assert.equal(asked.length, 5);
+  assert.equal(asked.length, 6);
   for (const { machines, from, to } of asked) assert.deepEqual([machines, from, to], [["a", "b"], 9400, NOW]);
   assert.deepEqual([a.cpuTrace, a.memoryTrace, a.trafficTrace, a.loadTrace].map(valuesOf), [[1, 3], [50, 51, 52], [111, 202], []]);
+  assert.deepEqual(valuesOf(a.diskTrace), [40, 90]);
   assert.equal(a.cpuTrace.time(1), 9425);
   assert.deepEqual([b.cpuTrace, b.memoryTrace].map(valuesOf), [[7, 8, 9], []]);
 });

@@ -18,6 +18,7 @@ from tests.web.scripted_fleet import (
     query,
     row,
     rule,
+    sample,
     some,
 )
 from tests.whole_system import WholeSystem
@@ -55,7 +56,7 @@ def test_rows_in_view_have_their_sparklines_from_one_question_a_metric(
         expect(row(page, "m0").locator(".cell-cpu .line")).to_have_attribute("d", re.compile(r"M\d\.\d 13\.8L"))
         asked = [parse_qs(urlsplit(url).query) for url in script.histories]
         assert sorted(one["metric"][0] for one in asked) == sorted(
-            ["cpu.percent", "memory.percent", "system.load1", "network.received", "network.sent"]
+            ["cpu.percent", "memory.percent", "filesystem.percent", "system.load1", "network.received", "network.sent"]
         )
         names = asked[0]["machines"][0].split(",")
         assert names[0] == "m0"
@@ -63,7 +64,27 @@ def test_rows_in_view_have_their_sparklines_from_one_question_a_metric(
         assert all(one["machines"][0].split(",") == names for one in asked)
         page.locator(".events").scroll_into_view_if_needed()
         expect(row(page, "m299").locator(".cell-cpu .line")).to_have_attribute("d", re.compile(r"M\d\.\d 13\.8L"))
-        assert len(script.histories) == 10
+        assert len(script.histories) == 12
+
+
+@pytest.mark.parametrize("path", ["/", "/?as=tiles"])
+def test_the_fullest_disk_has_a_sparkline_whichever_disk_that_is(
+    browser: Browser, dashboard_system: WholeSystem, path: str
+) -> None:
+    script = Script([entry("a", disk=80, data=10)], had={"filesystem.percent": {"/": 10, "/data": 50}})
+    with fleet_page(browser, dashboard_system.url + path, script) as page:
+        line = row(page, "a").locator(".cell-disk .line")
+        # From history half of the height, then what comes live.
+        expect(line).to_have_attribute("d", re.compile(r"M\d\.\d 12\.0L.* 5\.4$"))
+        script.say(sample("a", disk=80, data=100))
+        expect(line).to_have_attribute("d", re.compile(r" 5\.4L\S+ 1\.0$"))
+        expect(row(page, "a").locator(".cell-disk .value")).to_have_text("100%/data")
+        cell, drawn = (row(page, "a").locator(f".cell-disk{part}").bounding_box() for part in ("", " .spark"))
+        assert cell is not None
+        assert drawn is not None
+        assert drawn["width"] > 40
+        assert drawn["height"] > 10
+        assert cell["x"] <= drawn["x"] and drawn["x"] + drawn["width"] <= cell["x"] + cell["width"]
 
 
 @pytest.mark.parametrize("path", ["/", "/?as=tiles&group=rack", "/?q=nothing"])

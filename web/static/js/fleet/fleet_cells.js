@@ -32,9 +32,7 @@ export class FleetCells {
     this.cpu = new Measure("cpu");
     this.memory = new Measure("memory");
     this.load = new Measure("load");
-    this.disk = element("b", {});
-    this.mount = element("small", {});
-    this.diskMeter = new Meter();
+    this.disk = new Measure("disk");
     this.received = element("b", {});
     this.sent = element("b", {});
     this.traffic = new Sparkline();
@@ -44,7 +42,7 @@ export class FleetCells {
       cell("alert", this.alerts),
       this.cpu.element,
       this.memory.element,
-      cell("disk", this.disk, this.mount, this.diskMeter.element),
+      this.disk.element,
       cell("network", this.traffic.element, rates(this.received, this.sent)),
       this.load.element,
       cell("uptime", this.uptime),
@@ -68,9 +66,7 @@ export class FleetCells {
     this.memory.write(format(memory, "percent"), "", thresholds.gauge(machine, "memory.percent", "", memory));
     this.writeLoad(machine);
     const { mount, percent } = fullest(machine) ?? { mount: "", percent: null };
-    setText(this.disk, format(percent, "percent"));
-    setText(this.mount, mount);
-    this.diskMeter.set(thresholds.gauge(machine, "filesystem.percent", mount, percent));
+    this.disk.write(format(percent, "percent"), mount, thresholds.gauge(machine, "filesystem.percent", mount, percent));
     setText(this.received, rate(machine, "network.received"));
     setText(this.sent, rate(machine, "network.sent"));
     setText(this.uptime, duration(single(machine, "system.uptime")));
@@ -98,6 +94,7 @@ export class FleetCells {
     const seconds = TRACE_SAMPLES * interval;
     this.cpu.spark.draw(machine.cpuTrace, seconds, interval, 100);
     this.memory.spark.draw(machine.memoryTrace, seconds, interval, 100);
+    this.disk.spark.draw(machine.diskTrace, seconds, interval, 100);
     this.traffic.draw(machine.trafficTrace, seconds, interval, TRAFFIC_TOP);
     this.load.spark.draw(machine.loadTrace, seconds, interval, cores(machine) ?? 1);
   }
@@ -110,7 +107,7 @@ export class FleetCells {
 
 /** A number with its sparkline and its meter. */
 class Measure {
-  /** @param {"cpu" | "memory" | "load"} column */
+  /** @param {"cpu" | "memory" | "disk" | "load"} column */
   constructor(column) {
     this.spark = new Sparkline();
     this.text = element("b", {});

@@ -1,7 +1,7 @@
 // @ts-check
 /** What is known of one machine now. */
 
-import { single, traffic } from "./figures.js";
+import { fullest, single, traffic } from "./figures.js";
 import { Ring, TRACE_SAMPLES } from "./ring.js";
 
 /** @typedef {import("./layout.js").Layout} Layout */
@@ -31,6 +31,8 @@ export class Machine {
     this.values = null;
     this.cpuTrace = new Ring(TRACE_SAMPLES);
     this.memoryTrace = new Ring(TRACE_SAMPLES);
+    /** The share of the file system that is fullest at each moment, whichever that is. */
+    this.diskTrace = new Ring(TRACE_SAMPLES);
     this.loadTrace = new Ring(TRACE_SAMPLES);
     this.trafficTrace = new Ring(TRACE_SAMPLES);
   }
@@ -42,6 +44,7 @@ export class Machine {
   trace(time) {
     this.cpuTrace.push(time, single(this, "cpu.percent") ?? NaN);
     this.memoryTrace.push(time, single(this, "memory.percent") ?? NaN);
+    this.diskTrace.push(time, fullest(this)?.percent ?? NaN);
     this.loadTrace.push(time, single(this, "system.load1") ?? NaN);
     const received = traffic(this, "network.received");
     const sent = traffic(this, "network.sent");

@@ -14,7 +14,11 @@ import { TRACE_SAMPLES } from "./ring.js";
  */
 /** Machines whose traces cover the same time, in seconds since 1970. @typedef {{machines: Machine[], from: number, to: number}} Batch */
 
-const METRICS = ["cpu.percent", "memory.percent", "system.load1", "network.received", "network.sent"];
+const METRICS = ["cpu.percent", "memory.percent", "filesystem.percent", "system.load1", "network.received", "network.sent"];
+
+/** What two readings of one moment make together. @typedef {(one: number, other: number) => number} Joined */
+/** @type {Joined} */
+const sum = (one, other) => one + other;
 
 /**
  * Machines that one question can be about: of the same interval, and whose clocks are right.
@@ -52,10 +56,11 @@ export function batchesOf(machines, now) {
 export async function fillTraces({ machines, from, to }, signal, ask) {
   const question = { machines: machines.map((machine) => machine.name), instance: "", from, to, points: TRACE_SAMPLES };
   const answers = await Promise.all(METRICS.map((metric) => ask({ ...question, metric }, signal)));
-  const [cpu, memory, load, received, sent] = answers.map(sums);
+  const [cpu, memory, disk, load, received, sent] = answers.map((answer, at) => rowsOf(answer, joinedAs(METRICS[at])));
   for (const machine of machines) {
     fill(machine.cpuTrace, machine.name, [cpu]);
     fill(machine.memoryTrace, machine.name, [memory]);
+    fill(machine.diskTrace, machine.name, [disk]);
     fill(machine.loadTrace, machine.name, [load]);
     fill(machine.trafficTrace, machine.name, [received, sent]);
   }
@@ -64,21 +69,31 @@ export async function fillTraces({ machines, from, to }, signal, ask) {
 }
 
 /**
- * By machine, row by row, the sum over all instances but the loopback interface; NaN where nothing was read.
- * @typedef {{middles: number[], rows: Map<string, Float64Array>}} Sums
+ * How the instances of a metric make one number: of file systems it is the fullest at each moment, as in a row.
+ * @param {string} metric
+ * @returns {Joined}
+ */
+function joinedAs(metric) {
+  return metric === "filesystem.percent" ? Math.max : sum;
+}
+
+/**
+ * By machine, row by row, all instances but the loopback interface as one; NaN where nothing was read.
+ * @typedef {{middles: number[], rows: Map<string, Float64Array>}} Rows
  */
 /**
  * @param {FleetHistory | null} history
- * @returns {Sums}
+ * @param {Joined} joined
+ * @returns {Rows}
  */
-function sums(history) {
+function rowsOf(history, joined) {
   /** @type {Map<string, Float64Array>} */
   const rows = new Map();
   if (history === null) return { middles: [], rows };
   for (const { machine, instance, mean } of history.series) {
     if (instance === "lo") continue;
     const known = rows.get(machine) ?? new Float64Array(mean.length).fill(NaN);
-    rows.set(machine, added(known, mean));
+    rows.set(machine, join(known, mean, joined));
   }
   return { middles: history.times.map((time) => time + history.step_seconds / 2), rows };
 }
@@ -86,26 +101,27 @@ function sums(history) {
 /**
  * @param {import("./ring.js").Ring} trace
  * @param {string} name
- * @param {Sums[]} parts of the same times, of which those are added that are there
+ * @param {Rows[]} parts of the same times, of which those are added that are there
  */
 function fill(trace, name, parts) {
   const known = parts.filter(({ rows }) => rows.has(name));
   if (!known.length) return;
   const total = new Float64Array(known[0].middles.length).fill(NaN);
-  for (const { rows } of known) added(total, rows.get(name) ?? []);
+  for (const { rows } of known) join(total, rows.get(name) ?? [], sum);
   trace.refill(known[0].middles, total);
 }
 
 /**
- * The first with the second added to it, where that was read.
+ * The first with the second joined to it, where that was read.
  * @param {Float64Array} into
  * @param {ArrayLike<number | null>} values
+ * @param {Joined} joined
  */
-function added(into, values) {
+function join(into, values, joined) {
   for (let at = 0; at < into.length; at += 1) {
     const value = values[at];
     if (typeof value !== "number" || Number.isNaN(value)) continue;
-    into[at] = Number.isNaN(into[at]) ? value : into[at] + value;
+    into[at] = Number.isNaN(into[at]) ? value : joined(into[at], value);
   }
   return into;
 }
