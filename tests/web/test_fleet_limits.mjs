@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compiled } from "../../web/static/js/live/glob.js";
-import { gaugeOf, levelOf, limitsOf, watchesOf } from "../../web/static/js/live/limits.js";
+import { endlessGaugeOf, gaugeOf, levelOf, limitsOf, watchesOf, worstOf } from "../../web/static/js/live/limits.js";
+import { Layout } from "../../web/static/js/live/layout.js";
+import { Machine } from "../../web/static/js/live/machine_state.js";
 import { Thresholds } from "../../web/static/js/live/thresholds.js";
 
 const rule = (metric, threshold, severity, more = {}) => ({
@@ -40,6 +42,42 @@ test("a meter has a mark for each threshold within it, in percent of what is ful
   assert.deepEqual(gaugeOf(load, 20, 8), { percent: 250, level: "critical", marks: [75] });
   assert.deepEqual(gaugeOf(load, 7, null), { percent: null, level: "warning", marks: [] });
   assert.deepEqual(gaugeOf(load, null, 8), { percent: null, level: "ok", marks: [75] });
+});
+
+test("what has no natural end has a meter only by its limits, the highest of which lies at 80 %", () => {
+  const rate = [{ severity: "warning", comparison: ">", threshold: 400 }, { severity: "critical", comparison: ">", threshold: 800 }];
+  assert.deepEqual(endlessGaugeOf(rate, 500), { percent: 50, level: "warning", marks: [40, 80] });
+  assert.deepEqual(endlessGaugeOf(rate, 2000), { percent: 200, level: "critical", marks: [40, 80] });
+  assert.deepEqual(endlessGaugeOf(rate, null), { percent: null, level: "ok", marks: [40, 80] });
+  assert.equal(endlessGaugeOf([], 500), null);
+  assert.equal(endlessGaugeOf([{ severity: "warning", comparison: "<=", threshold: 0 }], 0), null);
+});
+
+test("of several meters it is the worst, then the fullest, and a value that is not read is the least", () => {
+  const [empty, low, high, bad] = [[null, "ok"], [10, "ok"], [90, "ok"], [1, "critical"]].map(([percent, level]) => ({ percent, level, marks: [] }));
+  assert.equal(worstOf([low, bad, high]), bad);
+  assert.equal(worstOf([low, high, empty]), high);
+  assert.equal(worstOf([empty, low]), low);
+  assert.equal(worstOf([]), null);
+});
+
+test("traffic has the meter of the interface and direction that is worst, and none without a rule about them", () => {
+  const series = [["network.received", "eth0"], ["network.received", "wg0"], ["network.received", "lo"], ["network.sent", "eth0"]]
+    .map(([metric, instance]) => ({ metric, instance }));
+  const machine = Object.assign(new Machine("web1"), { layout: new Layout("x", series), values: [50, 90, 5000, 3000] });
+  const gauge = (...rules) => {
+    const thresholds = new Thresholds(() => {});
+    thresholds.take(JSON.stringify({ rules }));
+    return thresholds.trafficGauge(machine);
+  };
+  assert.deepEqual(gauge(rule("network.received", 80, "warning")), { percent: 90, level: "warning", marks: [80] });
+  assert.deepEqual(gauge(rule("network.received", 80, "warning", { instance: "eth*" })), { percent: 50, level: "ok", marks: [80] });
+  assert.deepEqual(
+    gauge(rule("network.received", 80, "warning"), rule("network.sent", 2000, "critical")),
+    { percent: 120, level: "critical", marks: [80] },
+  );
+  for (const other of [{ machine: "db*" }, { instance: "lo" }]) assert.equal(gauge(rule("network.received", 80, "warning", other)), null);
+  assert.equal(gauge(rule("cpu.percent", 80, "warning")), null);
 });
 
 test("severities and comparisons that are not known colour nothing", () => {

@@ -86,6 +86,23 @@ def test_meters_are_coloured_by_their_rules_and_marked_where_these_begin(
         assert meter("db-1", "cpu") == ("ok", ["95%"])
 
 
+def test_traffic_has_a_meter_only_where_a_rule_is_about_it(browser: Browser, dashboard_system: WholeSystem) -> None:
+    rules = [rule("network.received", 800, machine="a"), rule("network.sent", 400, "critical", machine="a")]
+    script = Script([entry("a", received=500, sent=100), entry("b", received=1e9)], rules=rules)
+    with fleet_page(browser, dashboard_system.url, script) as page:
+        meter = row(page, "a").locator(".cell-network .meter")
+        expect(meter).to_be_visible()
+        expect(meter).to_have_attribute("data-level", "ok")
+        expect(meter.locator("i")).to_have_attribute("style", "transform: scaleX(0.5);")
+        expect(row(page, "b").locator(".cell-network .meter")).to_be_hidden()
+        script.say(sample("a", received=900, sent=401))
+        expect(meter).to_have_attribute("data-level", "critical")
+        assert meter.locator("u").evaluate_all("marks => marks.map(mark => mark.style.left)") == ["80%"]
+        script.rules = []
+        script.say({"type": "rules", "since": time.time()})
+        expect(meter).to_be_hidden()
+
+
 @pytest.mark.expects("status of 503")
 def test_without_alertd_meters_are_coloured_as_usual(browser: Browser, dashboard_system: WholeSystem) -> None:
     script = Script([entry("a", cpu=85, memory=95, load=99)], rules=None)

@@ -91,19 +91,22 @@ def test_the_fullest_disk_has_a_sparkline_whichever_disk_that_is(
 @pytest.mark.parametrize(
     "size", [NARROWEST, (700, 800), (1220, 800), (1240, 800), DESKTOP], ids=lambda size: str(size[0])
 )
-def test_nothing_scrolls_sideways(
+def test_nothing_scrolls_sideways_or_is_cut_off(
     browser: Browser, dashboard_system: WholeSystem, path: str, size: tuple[int, int]
 ) -> None:
     script = some()
     script.machines += [entry(f"many{at}", tags=[f"quite-a-long-tag-{at}"]) for at in range(12)]
     script.machines += [entry("x" * 128, tags=["y" * 64, "z" * 64, "rack:" + "w" * 59], received=1e15, uptime=1e9)]
+    script.rules = [rule("network.received", 2000)]
     with fleet_page(browser, dashboard_system.url + path, script, size) as page:
         expect(page.locator("#fleet-bar")).to_be_visible()
         if "nothing" not in path:
-            expect(page.locator(".cell-cpu b").first).to_be_visible()
+            expect(page.locator(".cell-network .meter").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == size[0]
         # What does not fit into a row would be cut off in silence.
-        cut = "rows => rows.filter(row => row.scrollWidth > row.clientWidth).length"
+        cut = """rows => rows.filter(
+            row => row.scrollWidth > row.clientWidth || row.scrollHeight > row.clientHeight
+        ).length"""
         assert page.locator(".fleet-row[data-machine], #fleet-head").evaluate_all(cut) == 0
 
 

@@ -36,6 +36,7 @@ export class FleetCells {
     this.received = element("b", {});
     this.sent = element("b", {});
     this.traffic = new Sparkline();
+    this.trafficMeter = new Meter();
     this.uptime = element("b", {});
     this.elements = [
       cell("state", this.badge.element, this.clock),
@@ -43,7 +44,7 @@ export class FleetCells {
       this.cpu.element,
       this.memory.element,
       this.disk.element,
-      cell("network", this.traffic.element, rates(this.received, this.sent)),
+      cell("network", this.traffic.element, rates(this.received, this.sent), this.trafficMeter.element),
       this.load.element,
       cell("uptime", this.uptime),
     ];
@@ -67,8 +68,7 @@ export class FleetCells {
     this.writeLoad(machine);
     const { mount, percent } = fullest(machine) ?? { mount: "", percent: null };
     this.disk.write(format(percent, "percent"), mount, thresholds.gauge(machine, "filesystem.percent", mount, percent));
-    setText(this.received, rate(machine, "network.received"));
-    setText(this.sent, rate(machine, "network.sent"));
+    this.writeNetwork(machine);
     setText(this.uptime, duration(single(machine, "system.uptime")));
   }
 
@@ -86,6 +86,15 @@ export class FleetCells {
     const number = cores(machine);
     const text = load === null ? format(null, "count") : load.toFixed(2);
     this.load.write(text, number ? `/ ${number}` : "", this.thresholds.gauge(machine, "system.load1", "", load, number));
+  }
+
+  /** A rate has no natural end: without a rule that gives it one there is no meter. @param {Machine} machine */
+  writeNetwork(machine) {
+    setText(this.received, rate(machine, "network.received"));
+    setText(this.sent, rate(machine, "network.sent"));
+    const gauge = this.thresholds.trafficGauge(machine);
+    show(this.trafficMeter.element, gauge !== null);
+    if (gauge) this.trafficMeter.set(gauge);
   }
 
   /** @param {Machine} machine */

@@ -27,6 +27,15 @@ export function instances(machine, metric) {
 }
 
 /**
+ * What goes over the wire, in bytes/s, by interface; the loopback one is left out.
+ * @param {Machine} machine
+ * @param {"network.received" | "network.sent"} metric
+ */
+export function interfaces(machine, metric) {
+  return instances(machine, metric).filter(([instance]) => instance !== "lo");
+}
+
+/**
  * What goes over the wire: the sum over interfaces without the loopback one, in bytes/s.
  * @param {Machine} machine
  * @param {"network.received" | "network.sent"} metric
@@ -34,8 +43,8 @@ export function instances(machine, metric) {
  */
 export function traffic(machine, metric) {
   let sum = null;
-  for (const [instance, value] of instances(machine, metric)) {
-    if (instance !== "lo" && value !== null) sum = (sum ?? 0) + value;
+  for (const [, value] of interfaces(machine, metric)) {
+    if (value !== null) sum = (sum ?? 0) + value;
   }
   return sum;
 }

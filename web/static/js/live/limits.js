@@ -20,6 +20,9 @@ import { compiled } from "./glob.js";
 /** @type {Level[]} */
 const LEVELS = ["ok", "info", "warning", "critical"];
 
+/** Where on the meter of a rate its highest threshold lies, in percent: beyond it there is still room. */
+const HIGHEST_AT = 80;
+
 /** For shares of something full while nobody knows the rules. @type {Limit[]} */
 export const USUAL = [
   { severity: "warning", comparison: ">=", threshold: 80 },
@@ -82,6 +85,28 @@ export function gaugeOf(limits, value, full) {
   const places = limits.map((limit) => (limit.threshold / full) * 100);
   const marks = [...new Set(places)].filter((place) => place > 0 && place < 100).sort((a, b) => a - b);
   return { percent: value === null ? null : (value / full) * 100, level, marks };
+}
+
+/**
+ * A value without a natural end on a meter, which only the limits give one.
+ * @param {Limit[]} limits
+ * @param {number | null} value
+ * @returns {Gauge | null} null without a limit above nothing
+ */
+export function endlessGaugeOf(limits, value) {
+  const highest = Math.max(0, ...limits.map((limit) => limit.threshold));
+  return highest > 0 ? gaugeOf(limits, value, (highest / HIGHEST_AT) * 100) : null;
+}
+
+/**
+ * That of several which says the worst; where some are as bad, the fullest.
+ * @param {Gauge[]} gauges
+ * @returns {Gauge | null} null of none
+ */
+export function worstOf(gauges) {
+  const worse = (/** @type {Gauge} */ a, /** @type {Gauge} */ b) =>
+    LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level) || (a.percent ?? -1) - (b.percent ?? -1);
+  return gauges.reduce((/** @type {Gauge | null} */ worst, one) => (worst && worse(one, worst) <= 0 ? worst : one), null);
 }
 
 /**

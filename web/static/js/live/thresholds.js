@@ -2,7 +2,8 @@
 /** The thresholds of the alert rules, asked of the gateway: what colours meters, and where their marks lie. */
 
 import { NoAnswer, answerOf } from "./asking.js";
-import { USUAL, gaugeOf, levelOf, limitsOf, watchesOf } from "./limits.js";
+import { interfaces } from "./figures.js";
+import { USUAL, endlessGaugeOf, gaugeOf, levelOf, limitsOf, watchesOf, worstOf } from "./limits.js";
 
 /** @typedef {import("./limits.js").Limit} Limit */
 /** @typedef {import("./machine_state.js").Machine} Machine */
@@ -10,6 +11,9 @@ import { USUAL, gaugeOf, levelOf, limitsOf, watchesOf } from "./limits.js";
 /** A gateway of another version does not say that the rules are others, so the page looks from time to time. */
 const AGAIN_MS = 300_000;
 const RETRY_MS = 30_000;
+
+/** @type {["network.received", "network.sent"]} */
+const TRAFFIC = ["network.received", "network.sent"];
 
 export class Thresholds {
   /** @param {() => void} onChange called when other thresholds hold than before */
@@ -35,6 +39,19 @@ export class Thresholds {
     const gauge = gaugeOf(this.limits(machine, metric, instance), value, full);
     // A mark says where a rule begins to hold: what is usual is none.
     return this.said === null ? { ...gauge, marks: [] } : gauge;
+  }
+
+  /**
+   * What a meter shows of a machine's traffic: rules are about one interface and direction, so it is that of these
+   * which is worst.
+   * @param {Machine} machine
+   * @returns {import("./limits.js").Gauge | null} null where no rule is about any, as a rate alone has no end
+   */
+  trafficGauge(machine) {
+    const gauges = TRAFFIC.flatMap((metric) =>
+      interfaces(machine, metric).map(([name, value]) => endlessGaugeOf(this.limits(machine, metric, name), value)),
+    );
+    return worstOf(gauges.filter((gauge) => gauge !== null));
   }
 
   /**
