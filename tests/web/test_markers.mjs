@@ -133,7 +133,16 @@ test("an event is known once, and one that is told of late lands where it belong
   assert.equal(happened.add([first, late]), true);
   assert.deepEqual(happened.within(100, 300), [first, late, second]);
   assert.deepEqual(happened.within(100.1, 299.9), [late]);
-  assert.deepEqual(happened.lastTold(), [late, second, first]);
+});
+
+test("what was told of last is listed in the order of time, and what came late is not passed by", () => {
+  const happened = new Happened();
+  const [first, second, third, late, latest] = [event(100), event(200), event(300), event(150), event(50)];
+  happened.add([first, second, third, late]);
+  assert.deepEqual(happened.lastTold(3), [third, second, late]);
+  happened.add([latest]);
+  assert.deepEqual(happened.lastTold(3), [third, late, latest]);
+  assert.deepEqual(happened.lastTold(9), [third, second, late, first, latest]);
 });
 
 test("what the hub says of a machine whose clock is off lies among what the machine says", () => {
@@ -158,7 +167,7 @@ test("of very many events the last that were stored are kept", () => {
   assert.equal(happened.dropped, true);
   assert.deepEqual(happened.within(0, Infinity), many.slice(20));
   happened.clear();
-  assert.deepEqual([happened.lastTold(), happened.dropped], [[], false]);
+  assert.deepEqual([happened.lastTold(MOST_KEPT), happened.dropped], [[], false]);
 });
 
 test("keys lead from mark to mark, also from one that has moved on under the cursor", () => {

@@ -95,7 +95,7 @@ export class Events {
 
   /** @param {string} nothing what to say when there is none */
   draw(nothing) {
-    const known = this.machine === null ? this.happened.lastTold() : this.happened.byTime.toReversed();
+    const known = this.machine === null ? this.happened.lastTold(this.mostShown) : this.happened.byTime.toReversed();
     const today = day(this.now());
     const said = `${today} ${hereText()}`;
     this.list.show(

@@ -39,9 +39,13 @@ export class Happened {
     return true;
   }
 
-  /** In the order in which they were told of, newest first: one that comes late is not passed by. */
-  lastTold() {
-    return [...this.known.values()].sort((a, b) => b.id - a.id);
+  /**
+   * Those that were told of last, so that one that comes late is not passed by; they are in the order of time, newest first.
+   * @param {number} most
+   */
+  lastTold(most) {
+    const told = [...this.known.values()].sort((a, b) => b.id - a.id);
+    return told.slice(0, most).sort(inTime).reverse();
   }
 
   /**
