@@ -131,6 +131,9 @@ class Script:
         for message in messages:
             self._sockets[-1].send(json.dumps(message))
 
+    def snapshot(self) -> Message:
+        return snapshot(self.machines)
+
     def hang_up(self) -> None:
         self._sockets[-1].close()
 
@@ -138,7 +141,7 @@ class Script:
         self._sockets.append(socket)
         self.opened.append(socket.url)
         socket.on_message(lambda text: self.sent.append(json.loads(text)))
-        socket.send(json.dumps(snapshot(self.machines)))
+        socket.send(json.dumps(self.snapshot()))
 
     def _rules(self, route: Route) -> None:
         if self.rules is None:

@@ -54,7 +54,7 @@ export class Legend {
     this.values.push(value);
     this.maxima.push(max);
     this.swatches.push(swatch);
-    const parts = [swatch, element("span", {}, one.label), value, max];
+    const parts = [swatch, element("span", { title: one.label }, one.label), value, max];
     if (!canHide) return element("span", { class: "entry" }, ...parts);
     const button = element("button", { class: "entry", type: "button", "aria-pressed": "true" }, ...parts);
     button.addEventListener("click", () => {

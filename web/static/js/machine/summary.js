@@ -1,7 +1,7 @@
 // @ts-check
 /** The figures at the head of a machine's page: what it does right now. */
 
-import { element, setText } from "../page/dom.js";
+import { element, setAttribute, setText } from "../page/dom.js";
 import { cores, fullest, single, traffic } from "../live/figures.js";
 import { Meter } from "../page/meter.js";
 import { writtenUnit } from "../page/preferences.js";
@@ -100,6 +100,7 @@ export class Summary {
       const reading = read(machine, this.thresholds);
       setText(value, reading.text);
       setText(beside, reading.beside ?? "");
+      setAttribute(beside, "title", reading.beside ?? "");
       meter.element.hidden = reading.gauge === undefined;
       if (reading.gauge) meter.set(reading.gauge);
     }
