@@ -253,7 +253,7 @@ def test_tags_are_beside_the_name_a_few_in_the_list_and_all_on_the_page(open_pag
 
 
 @pytest.mark.expects("status of 404")
-def test_tags_are_only_text_and_wrap_where_it_is_narrow(browser: Browser, dashboard_system: WholeSystem) -> None:
+def test_tags_are_only_text_and_do_not_widen_the_page(browser: Browser, dashboard_system: WholeSystem) -> None:
     tags = [HOSTILE, *(f"a-rather-long-tag-{number}={'x' * 45}" for number in range(12))]
     context = browser.new_context(viewport={"width": NARROWEST[0], "height": NARROWEST[1]})
     for address, shown in (("/?machine=odd", "#machine-tags"), ("/", "[data-machine=odd] .tags")):

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.web import scripted
+from tests.web.axe import violations
 from tests.web.browsing import DESKTOP, NARROWEST
 from tests.web.scripted_fleet import Script, entry, fleet_page
 from tests.whole_system import WholeSystem
@@ -68,3 +69,19 @@ def test_a_long_name_in_a_legend_has_one_line_and_leaves_its_value_in_sight(
         assert height(named) < 30
         expect(named.locator("span")).to_have_css("text-align", "left")
         assert legend.evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
+def test_many_tags_are_one_line_on_a_phone_whose_end_can_be_reached(
+    browser: Browser, dashboard_system: WholeSystem
+) -> None:
+    many = [f"cluster-{number}:of-the-south-west" for number in range(16)]
+    with machine_page(browser, dashboard_system, NARROWEST, many) as page:
+        tags = page.locator("#machine-tags")
+        expect(tags.locator("li")).to_have_text(many)
+        assert height(tags) < 40
+        assert page.evaluate("document.documentElement.scrollWidth") == NARROWEST[0]
+        assert violations(page) == []
+        tags.focus()
+        for _ in range(100):
+            page.keyboard.press("ArrowRight")
+        expect(tags.locator("li").last).to_be_in_viewport(ratio=1)
