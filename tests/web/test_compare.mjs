@@ -139,10 +139,17 @@ test("a series keeps its colour for as long as it is drawn", () => {
   assert.deepEqual([...colours.give(["c", "d", "a"])], [["a", 0], ["c", 2], ["d", 1]]);
 });
 
-test("a long name keeps its beginning, as much as there is room for", () => {
-  const measure = (text) => text.length;
-  assert.equal(fitted("short", 10, measure), "short");
-  assert.equal(fitted("a-very-long-name", 8, measure), "a-very-…");
+test("a long name of a machine keeps its beginning, and its instance stays", () => {
+  const said = (machine, instance, most) => fitted([machine, instance], most, (text) => text.length);
+  assert.equal(said("short", "", 10), "short");
+  assert.equal(said("a-very-long-name", "", 8), "a-very-…");
+  assert.equal(said("web1", "eth0", 9), "web1 eth0");
+  assert.equal(said("web1.example.com", "eth0", 14), "web1.exa… eth0");
+  assert.equal(said("web1.example.com", "eth0", 16), "web1.examp… eth0", "the machine alone would fit");
+  assert.equal(said("web1.example.com", "/srv/volumes/one", 20), "web1.exa… /srv…s/one");
+  assert.equal(said("web1", "/srv/volumes/one", 16), "web1 /srv/…s/one", "what the machine leaves is the instance's");
+  assert.equal(said("", "/srv/volumes/one", 8), "/sr…/one");
+  assert.equal(said("web1.example.com", "eth0", 1), "… …");
 });
 
 test("what is not drawn is said, with why", () => {

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.web import scripted
 from tests.web.axe import violations
 from tests.web.browsing import DESKTOP, NARROWEST
-from tests.web.scripted_fleet import Script, entry, fleet_page
+from tests.web.scripted_fleet import Script, entry, fleet_page, history_of
 from tests.whole_system import WholeSystem
 
 # Of a machine that only the script knows there is no history.
@@ -23,7 +23,12 @@ SIZES = pytest.mark.parametrize("size", [DESKTOP, NARROWEST], ids=["desktop", "p
 
 
 class LongNames(Script):
-    """The machine has two file systems, whose metric is all it has."""
+    """Each machine has two file systems, whose metric is all it has."""
+
+    def _history(self, route: Route) -> None:
+        told = history_of(route.request.url)
+        series = [one | {"instance": mount} for one in told["series"] for mount in ("/", MOUNT)]
+        route.fulfill(json=told | {"series": series})
 
     def snapshot(self) -> dict[str, Any]:
         about = {"metric": "filesystem.percent", "instance_label": "mountpoint"}
@@ -85,3 +90,62 @@ def test_many_tags_are_one_line_on_a_phone_whose_end_can_be_reached(
         for _ in range(100):
             page.keyboard.press("ArrowRight")
         expect(tags.locator("li").last).to_be_in_viewport(ratio=1)
+
+
+FQDN = "fileserver-04.backup.eu-central.example.com"
+
+
+@contextmanager
+def compare_page(browser: Browser, system: WholeSystem, size: tuple[int, int], shape: str) -> Iterator[Page]:
+    """Two instances of a machine with a long name, silent for two minutes, and of one with a short name."""
+    heard = {"values": [10, 95]}
+    script = LongNames([entry(FQDN, state="silent", silent=125) | heard, entry("db1") | heard])
+    address = f"{system.url}/?view=compare&metric=filesystem.percent&as={shape}&last=5m"
+    with fleet_page(browser, address, script, size) as page:
+        expect(page.locator("#compare-list tr")).to_have_count(4)
+        yield page
+
+
+def in_sight(part: Locator) -> bool:
+    """Nothing of it is cut, neither by itself nor by what it lies in."""
+    inside: bool = part.evaluate("""one => {
+        const cell = one.closest("th, .cursor-note").getBoundingClientRect();
+        return one.scrollWidth <= one.clientWidth && one.getBoundingClientRect().right <= cell.right;
+    }""")
+    return inside
+
+
+@SIZES
+@pytest.mark.parametrize("shape", ["lines", "heat"])
+def test_of_a_long_name_compare_keeps_the_instance_and_that_it_is_silent(
+    browser: Browser, dashboard_system: WholeSystem, size: tuple[int, int], shape: str
+) -> None:
+    with compare_page(browser, dashboard_system, size, shape) as page:
+        named = page.locator(f'#compare-list [data-key="{FQDN} /"] th')
+        expect(named.locator(".silent")).to_have_text("silent 2 min")
+        expect(named).to_have_attribute("title", f"{FQDN} /, silent 2 min")
+        assert in_sight(named.locator("small").first)
+        assert in_sight(named.locator(".silent"))
+        assert not in_sight(named.locator("a"))
+        assert in_sight(page.locator(f'#compare-list [data-key="{FQDN} {MOUNT}"] .silent'))
+        expect(page.locator('#compare-list [data-key="db1 /"] th')).to_have_attribute("title", "db1 /")
+
+
+@SIZES
+def test_beside_the_heat_map_the_whole_name_of_a_row_is_a_title_and_at_the_cursor_the_instance_stays(
+    browser: Browser, dashboard_system: WholeSystem, size: tuple[int, int]
+) -> None:
+    with compare_page(browser, dashboard_system, size, "heat") as page:
+        chart = page.locator("[data-chart=compare]")
+        beside, over = chart.locator(".u-axis").nth(1), chart.locator(".u-over")
+        labels = ["db1 /", f"db1 {MOUNT}", f"{FQDN} /", f"{FQDN} {MOUNT}"]
+        for row, label in enumerate(labels):
+            beside.hover(position={"x": 20, "y": height(beside) * (row + 0.5) / len(labels)})
+            expect(beside).to_have_attribute("title", label)
+        over.hover(position={"x": 60, "y": height(over) * 2.5 / len(labels)})
+        named = chart.locator(".cursor-note b")
+        expect(named).to_have_text(f"{FQDN} /")
+        assert in_sight(named.locator("span").last)
+        over.hover(position={"x": 60, "y": height(over) * 3.5 / len(labels)})
+        expect(named).to_have_text(f"{FQDN} {MOUNT}")
+        assert named.locator("span").last.evaluate("one => one.clientWidth") > 60

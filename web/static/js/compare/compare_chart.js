@@ -7,8 +7,9 @@ import { element, setText, show } from "../page/dom.js";
 import { palette } from "../page/palette.js";
 import { format } from "../page/units.js";
 import { clock, dateTime } from "../time/moments.js";
+import { keyParts } from "./fleet_timeline.js";
 import { drawHeatRows } from "./heat_rows.js";
-import { nameAxis } from "./row_names.js";
+import { nameAxis, nameAtPointer } from "./row_names.js";
 
 /** @typedef {import("uplot")} Plot */
 /** @typedef {import("../chart/timeline.js").Timeline} Timeline */
@@ -25,7 +26,9 @@ export class CompareChart extends Chart {
   constructor(spec, unit, page, onMeant) {
     super(spec, unit, "", page);
     this.onMeant = onMeant;
-    this.what = element("b", {});
+    this.machine = element("span", {});
+    this.instance = element("span", {});
+    this.what = element("b", {}, this.machine, this.instance);
     this.when = element("span", {});
     this.value = element("span", { class: "value" });
     this.most = element("span", {});
@@ -66,7 +69,9 @@ export class CompareChart extends Chart {
     const options = super.options({ width, height });
     if (this.spec.form === "heat") {
       const [time] = options.axes ?? [];
-      options.axes = [time, nameAxis(this.series.map((one) => one.label), width, height - 50)];
+      options.axes = [time, nameAxis(this.series.map(nameOf), width, height - 50)];
+      const labels = this.series.map((one) => one.label);
+      options.hooks = { ...options.hooks, init: [(plot) => nameAtPointer(plot, labels)] };
       // It only has the axes and the cursor: the map is drawn as a whole.
       options.series = [{}, { paths: () => null, points: { show: false } }];
     }
@@ -161,7 +166,9 @@ export class CompareChart extends Chart {
     show(this.note, one !== undefined && time !== undefined);
     if (!one || time === undefined) return;
     const [{ mean, max }] = readingsAt(/** @type {Timeline} */ (this.timeline), [one], idx ?? -1);
-    setText(this.what, one.label);
+    const [machine, instance] = nameOf(one);
+    setText(this.machine, machine);
+    setText(this.instance, machine && instance ? ` ${instance}` : instance);
     setText(this.value, mean === null ? "no sample" : format(mean, this.unit));
     setText(this.most, max === null ? "" : `at most ${format(max, this.unit)}`);
     setText(this.when, this.longSpan() ? dateTime(time) : clock(time));
@@ -223,6 +230,16 @@ export class CompareChart extends Chart {
     const said = [...this.note.children].flatMap((one) => one.textContent || []);
     setText(this.spoken, this.note.hidden ? "" : said.join(", "));
   }
+}
+
+/**
+ * Its label, which ends in the instance where there is one.
+ * @param {import("../chart/drawn.js").ChartSeries} series
+ * @returns {import("./row_names.js").RowName}
+ */
+function nameOf({ key, label }) {
+  const [, instance] = keyParts(key);
+  return [label.slice(0, label.length - instance.length).trimEnd(), instance];
 }
 
 /**

@@ -32,12 +32,13 @@ class Row {
     this.machine = machine;
     this.view = here();
     this.link = linkTo({ page: "machine", machine }, machine);
-    const named = element("th", { scope: "row" }, this.link);
-    if (instance) named.append(" ", element("small", {}, instance));
-    named.append(this.state);
+    const parts = element("div", { class: "row-name" }, this.link);
+    if (instance) parts.append(" ", element("small", { class: "instance" }, instance));
+    parts.append(" ", this.state);
+    this.named = element("th", { scope: "row" }, parts);
     const ranked = element("td", { class: "rank" }, this.rank);
     if (hides) ranked.append(this.button);
-    this.element = element("tr", { "data-key": key }, ranked, named, ...this.values);
+    this.element = element("tr", { "data-key": key }, ranked, this.named, ...this.values);
     this.element.addEventListener("pointerenter", () => deeds.point(key));
     this.element.addEventListener("pointerleave", () => deeds.point(null));
     this.element.addEventListener("focusin", () => deeds.point(key));
@@ -60,6 +61,7 @@ class Row {
     setText(this.rank, String(rank));
     [newest, mean, max].forEach((value, at) => setText(this.values[at], format(value, unit)));
     setText(this.state, state);
+    setAttribute(this.named, "title", state ? `${this.name}, ${state}` : this.name);
     show(this.state, state !== "");
   }
 
