@@ -26,7 +26,7 @@ class LongNames(Script):
     """Each machine has two file systems, whose metric is all it has."""
 
     def _history(self, route: Route) -> None:
-        told = history_of(route.request.url)
+        told = history_of(route.request.url, {})
         series = [one | {"instance": mount} for one in told["series"] for mount in ("/", MOUNT)]
         route.fulfill(json=told | {"series": series})
 
