@@ -151,7 +151,7 @@ class Stage:
         try:
             yield self
             for one in self.processes:
-                assert "Traceback" not in one.log.read_text(), f"{one.log}: {one.last_words()}"
+                assert not _tracebacks(one.log.read_text()), f"{one.log}: {one.last_words()}"
         finally:
             for one in self.processes:
                 one.end()
@@ -163,3 +163,9 @@ def assert_none(wrong: Sequence[Wrong]) -> None:
 
 def lost_in(have: Stored) -> int:
     return sum(gap.frames for gap in have.gaps)
+
+
+def _tracebacks(log: str) -> list[str]:
+    """The lines with one, but for gRPC's own words on names that are no UTF-8, as a byte was changed on the way."""
+    lines = [line for line in log.splitlines() if "Traceback" in line]
+    return [line for line in lines if not ("grpc._cython.cygrpc" in line and '"message": "Invalid encoding' in line)]

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from sysmon.v1.bus_pb2 import LiveFrame
-from sysmonstm.gatewayd import channel, channels, messages, texts
+from sysmonstm.gatewayd import channel, channels, messages
 from sysmonstm.gatewayd.client import MAX_NOTICES, Client
 from sysmonstm.gatewayd.counts import Counts
 from sysmonstm.gatewayd.messages import Bundle, Message, message
@@ -337,46 +336,6 @@ def test_one_client_that_asks_for_ever_other_things_leaves_nothing_behind() -> N
         line.take()
     assert len(wall.hub.channels) == 1
     assert len(wall.hub.channels._texts) == 1
-
-
-def test_clients_that_ask_for_one_machine_after_the_other_have_texts_kept_of_those_that_they_watch_only() -> None:
-    wall = Wall(*MANY)
-    # Three of them, so that there is always one who asks for these metrics.
-    watching = [wall.browser(Subscription(frozenset(MANY[:1]))) for _ in range(3)]
-    for number in range(60):
-        client, line = watching[number % 3]
-        wall.hub.heed(client, json.dumps({"type": "subscribe", "machines": [MANY[number % len(MANY)]]}))
-        drain(client, line)
-        wall.samples(dict.fromkeys(MANY, float(number)))
-    kept = [one._samples.keys() | one._hellos.keys() for one in wall.hub.channels._texts]
-    assert sorted(map(len, kept)) == [1, 1, 1]
-
-
-def test_where_everybody_is_behind_no_text_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[object] = []
-    make = texts.sample_text
-
-    def make_counted(frame: LiveFrame, shown: texts.ShownLayout) -> str:
-        made.append(frame)
-        return make(frame, shown)
-
-    wall = Wall(*MANY)
-    client, line = wall.browser()
-    monkeypatch.setattr(channel, "OPENING_SECONDS", 0.0)
-    wall.flush()
-    line.full = True
-    wall.samples(dict.fromkeys(MANY, 1.0))
-    wall.flush()
-    assert client.behind
-    line.take()
-    monkeypatch.setattr(texts, "sample_text", make_counted)
-    for number in range(10):
-        wall.samples(dict.fromkeys(MANY, 2.0 + number))
-        wall.flush()
-    assert not made
-    drain(client, line)
-    assert values(line.take()) == dict.fromkeys(MANY, 11.0)
-    assert len(made) == len(MANY)
 
 
 def test_there_are_only_so_many_channels_of_many_machines(monkeypatch: pytest.MonkeyPatch) -> None:

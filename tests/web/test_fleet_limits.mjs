@@ -92,12 +92,12 @@ test("globs are those of the rules", () => {
   for (const [glob, names] of Object.entries(others)) for (const name of names) assert.ok(!compiled(glob).test(name), `${glob} ${name}`);
 });
 
-test("before an answer nothing is coloured, and without one a full disk still looks full", () => {
+test("before an answer nothing is coloured, and without one a full disk still looks full, with no rule's mark", () => {
   const thresholds = new Thresholds(() => {});
   const machine = { name: "web1" };
   assert.deepEqual(thresholds.gauge(machine, "cpu.percent", "", 99), { percent: 99, level: "ok", marks: [] });
   thresholds.take(null);
-  assert.deepEqual(thresholds.gauge(machine, "cpu.percent", "", 85), { percent: 85, level: "warning", marks: [80, 92] });
+  assert.deepEqual(thresholds.gauge(machine, "cpu.percent", "", 85), { percent: 85, level: "warning", marks: [] });
   assert.deepEqual(thresholds.gauge(machine, "system.load1", "", 99, 8).marks, []);
   thresholds.take(JSON.stringify({ rules: RULES }));
   assert.deepEqual(thresholds.gauge(machine, "cpu.percent", "", 85), { percent: 85, level: "ok", marks: [90] });
