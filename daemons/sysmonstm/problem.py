@@ -11,6 +11,8 @@ from aiohttp import web
 from sysmonstm import logs
 
 CONTENT_TYPE = "application/problem+json"
+# When to ask again what a moment may mend.
+RETRY_SECONDS = 5
 
 log = logs.logger(__name__)
 

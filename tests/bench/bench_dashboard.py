@@ -122,7 +122,6 @@ async def write_history(hub: Hub, machines: int, values: int) -> None:
         ages = range(HISTORY, 0, -(SPARSE_INTERVAL if number else INTERVAL))
         rows += [(machine, known[layout], now - age, [age % 97.0] * len(layouts[layout].series)) for age in ages]
     writer.frames(rows)
-    # Of the first machine, which was the first to be made.
     for table, step, span in TIERS:
         writer.connection.execute(
             ROLLED_UP.format(table=table).encode(),

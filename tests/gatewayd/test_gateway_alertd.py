@@ -15,8 +15,8 @@ from aiohttp import web
 from sysmonstm.gatewayd import alerts
 from sysmonstm.gatewayd.alerts import AlertdAwayError, AlertdClient
 from sysmonstm.gatewayd.readiness import lacking, unevaluated
-from tests.alertd.alertd_process import RULES, Starter
-from tests.gatewayd.running_gateway import RunningGateway, serving
+from tests.alertd.alertd_process import RULES, Alertd, Starter
+from tests.gatewayd.running_gateway import RunningGateway, Watcher, serving
 from tests.gatewayd.test_gateway_openapi import fault
 from tests.gatewayd.test_gateway_readiness import state_becomes
 from tests.gatewayd.wall import Wall
@@ -41,48 +41,52 @@ async def test_the_rules_are_those_that_alertd_goes_by(redis_url: str, database_
         await state_becomes(running, "alertd", "up")
 
 
-async def test_browsers_are_told_that_the_rules_are_others_and_only_then(
+@asynccontextmanager
+async def watched(
     redis_url: str, database_url: str, start: Starter
-) -> None:
+) -> AsyncIterator[tuple[Alertd, RunningGateway, Watcher]]:
+    """An alertd, a gateway that has heard of it, and a browser that has its snapshot."""
     alertd = await start(redis_url, database_url)
     await alertd.said("alertd.started")
     async with serving(redis_url, database_url, alertd=f"unix:{alertd.control}") as running:
         await state_becomes(running, "alertd", "up")
         async with running.watch() as watcher:
             await watcher.next_of("snapshot")
-            before = running.gateway.hub._rules_since
-            alertd.process.send_signal(signal.SIGHUP)
-            await alertd.said("rules.loaded")
-            # What it says of itself has been asked for again since.
-            async with AlertdClient(f"unix:{alertd.control}") as client:
-                assert (await client.status())["rules_since"] == before
-            (alertd.control.parent / "rules.toml").write_text(RULES.replace("[rules.hot]", "[rules.hotter]"))
-            alertd.process.send_signal(signal.SIGHUP)
-            told = await watcher.next_of("rules")
-            assert before is not None and told["since"] > before
-            assert "hotter" in [rule["rule"] for rule in (await running.get("/api/rules"))["rules"]]
+            yield alertd, running, watcher
+
+
+async def test_browsers_are_told_that_the_rules_are_others_and_only_then(
+    redis_url: str, database_url: str, start: Starter
+) -> None:
+    async with watched(redis_url, database_url, start) as (alertd, running, watcher):
+        before = running.gateway.hub._rules_since
+        alertd.process.send_signal(signal.SIGHUP)
+        await alertd.said("rules.loaded")
+        # What it says of itself has been asked for again since.
+        async with AlertdClient(f"unix:{alertd.control}") as client:
+            assert (await client.status())["rules_since"] == before
+        (alertd.control.parent / "rules.toml").write_text(RULES.replace("[rules.hot]", "[rules.hotter]"))
+        alertd.process.send_signal(signal.SIGHUP)
+        told = await watcher.next_of("rules")
+        assert before is not None and told["since"] > before
+        assert "hotter" in [rule["rule"] for rule in (await running.get("/api/rules"))["rules"]]
 
 
 async def test_browsers_are_told_that_alerts_are_evaluated_no_more_and_that_they_are_again(
     redis_url: str, database_url: str, start: Starter
 ) -> None:
-    alertd = await start(redis_url, database_url)
-    await alertd.said("alertd.started")
-    async with serving(redis_url, database_url, alertd=f"unix:{alertd.control}") as running:
-        await state_becomes(running, "alertd", "up")
-        async with running.watch() as watcher:
-            await watcher.next_of("snapshot")
-            alertd.process.send_signal(signal.SIGSTOP)
-            try:
-                away = "sysmon-alertd did not answer within 2 s"
-                # Before that it may hear no aggregator.
-                while (await watcher.next_of("alerting"))["unevaluated"] != away:
-                    pass
-                async with running.watch() as late:
-                    assert (await late.next())["unevaluated"] == away
-            finally:
-                alertd.process.send_signal(signal.SIGCONT)
-            assert (await watcher.next_of("alerting"))["unevaluated"] != away
+    async with watched(redis_url, database_url, start) as (alertd, running, watcher):
+        alertd.process.send_signal(signal.SIGSTOP)
+        try:
+            away = "sysmon-alertd did not answer within 2 s"
+            # Before that it may hear no aggregator.
+            while (await watcher.next_of("alerting"))["unevaluated"] != away:
+                pass
+            async with running.watch() as late:
+                assert (await late.next())["unevaluated"] == away
+        finally:
+            alertd.process.send_signal(signal.SIGCONT)
+        assert (await watcher.next_of("alerting"))["unevaluated"] != away
 
 
 @pytest.mark.parametrize(
@@ -93,6 +97,7 @@ async def test_browsers_are_told_that_alerts_are_evaluated_no_more_and_that_they
         ({"hears_aggregators": False}, "sysmon-alertd hears no aggregator"),
         ({"hears_aggregators": False, "redis": {"state": "away"}}, ""),
         ({"database": {"state": "away"}}, ""),
+        ({"hears_aggregators": False, "database": {"state": "away"}}, "sysmon-alertd hears no aggregator"),
     ],
 )
 def test_an_alertd_that_hears_nobody_evaluates_nothing(status: dict[str, object], why: str) -> None:

@@ -13,10 +13,9 @@ from sysmonstm.gatewayd import openapi, parameters
 from sysmonstm.gatewayd.alerts import AlertdAwayError
 from sysmonstm.gatewayd.keys import GATEWAY
 from sysmonstm.gatewayd.live import Hub
-from sysmonstm.gatewayd.pool import RETRY_SECONDS
 from sysmonstm.gatewayd.queries import RejectRow
 from sysmonstm.gatewayd.texts import describe_metric, number
-from sysmonstm.problem import ProblemError
+from sysmonstm.problem import RETRY_SECONDS, ProblemError
 
 # What is live has its turn in between: with many metrics each machine takes up to a millisecond.
 MACHINES_A_TURN = 20

@@ -13,10 +13,9 @@ from sysmonstm.gatewayd.picture import Picture
 from sysmonstm.gatewayd.subscription import EVERYTHING, Subscription
 from sysmonstm.gatewayd.texts import Texts
 
-# A channel of a thousand machines at 5 s costs 2 to 12 ms of CPU a second, by how many metrics it shows, and megabytes,
-# however few listen: these many at most, so that nobody can have the gateway make one for each of many clients. Those
-# of few machines cost little each, but a sample is written anew for every one that shows it: a thousand clients with 16
-# machines each, no two with the same, take half a core.
+# A channel of a whole fleet costs milliseconds of CPU a second, by how many metrics it shows, and megabytes, however
+# few listen: these many at most, so that nobody can have the gateway make one for each of many clients. Those of few
+# machines cost little each, though a sample is written anew for every one that shows it.
 MAX_WIDE = 32
 
 

@@ -1,4 +1,4 @@
-"""The way to a WebSocket client: writes ready frames beside those that aiohttp sends, little at a time.
+"""The way to a WebSocket client: writes ready frames beside those that aiohttp sends, and has little read at a time.
 
 aiohttp's own send_str would frame, and deflate, for each client anew. So we write to the transport. It copies what it
 cannot send at once (asyncio of Python 3.11), and so it is given a little only; the rest lies here, where all lines that

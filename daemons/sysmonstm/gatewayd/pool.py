@@ -19,6 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from sysmonstm.config import UserError
+from sysmonstm.problem import RETRY_SECONDS
 
 Connection: TypeAlias = AsyncConnection
 
@@ -26,10 +27,8 @@ STATEMENT_SECONDS = 5.0
 # Only a server that hangs lets a statement take longer than its own limit.
 HANGING_SECONDS = 7.0
 CONNECT_SECONDS = 2.0
-
-
-# When to ask again what a moment may mend, and what is dear to ask or takes somebody to mend it.
-RETRY_SECONDS, LATER_SECONDS = 5, 60
+# When to ask again what is dear to ask, or takes somebody to mend it.
+LATER_SECONDS = 60
 
 
 class DatabaseError(Exception):

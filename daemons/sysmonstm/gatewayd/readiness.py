@@ -149,9 +149,6 @@ def aggregator(hub: Hub) -> Dependency:
     return Dependency("aggregator", needed=False, ask=ask)
 
 
-DEAF = "it hears no aggregator"
-
-
 def alertd(client: AlertdClient, hub: Hub) -> Dependency:
     """Whoever watches the rules. Without one the gateway shows the alerts as they were written last.
 
@@ -173,14 +170,15 @@ def alertd(client: AlertdClient, hub: Hub) -> Dependency:
 
 def unevaluated(status: Mapping[str, object]) -> str:
     """Why an alertd that says this of itself evaluates nothing; "" if it does, or if Redis is what all lack."""
-    return "sysmon-alertd hears no aggregator" if lacking(status) == DEAF else ""
+    deaf = status.get("hears_aggregators") is False and not _is_away(status.get("redis"))
+    return "sysmon-alertd hears no aggregator" if deaf else ""
 
 
 def lacking(status: Mapping[str, object]) -> str:
     """What an alertd that says this of itself lacks; empty if nothing."""
     said = [f"its {name} is away" for name in ("redis", "database") if _is_away(status.get(name))]
     if status.get("hears_aggregators") is False:
-        said.append(DEAF)
+        said.append("it hears no aggregator")
     return ", ".join(said)
 
 
